@@ -1,0 +1,134 @@
+"""The `petrichor` command."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from petrichor import __version__
+from petrichor.errors import PetrichorError
+from petrichor.folders import default_voices
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Without the program's name; None takes those of the process.
+
+    Returns:
+        Exit status: 0, 1 for an error that was reported, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    if options.verbose < 2:  # the wire is traced only when asked for twice
+        logging.getLogger("petrichor.osc").setLevel(logging.INFO)
+    try:
+        return int(options.run(options) or 0)
+    except PetrichorError as error:
+        print(f"petrichor: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="petrichor", description="Neural birds and rain, played live over OSC from Pure Data and SuperCollider."
+    )
+    parser.add_argument("--version", action="version", version=f"petrichor {__version__}")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: trace every datagram")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="host the voices of a folder and play them"))
+    _add_render(commands.add_parser("render", help="render one voice into a file, offline and repeatably"))
+    _add_play(commands.add_parser("play", help="a 20-s demonstration, driven by real OSC"))
+    voices = commands.add_parser("voices", help="list the voices of a folder")
+    voices.add_argument("folder", nargs="?", type=Path, default=default_voices())
+    voices.add_argument("--credits", action="store_true", help="print the credits of their recordings too")
+    voices.set_defaults(run=_voices)
+    return parser
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--voices", type=Path, default=default_voices(), help="folder of voice files (%(default)s)")
+    parser.add_argument(
+        "--device", default="default", help="sound device by name, 'default' where there is one, or 'none'"
+    )
+    parser.add_argument("--rate", type=int, default=48000, help="sample rate in Hz (default: %(default)s)")
+    parser.add_argument("--ahead", type=int, default=256, help="frames each voice keeps ready (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first latent vectors (default: %(default)s)")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_server_options(parser)
+    parser.add_argument("--port", type=int, default=9000, help="UDP port of OSC control (default: %(default)s)")
+    parser.add_argument("--stream-port", type=int, help="UDP port of sound streams (default: the next one)")
+    parser.add_argument(
+        "--recordings", type=Path, default=Path("recordings"), help="folder /record writes into (default: %(default)s)"
+    )
+    parser.set_defaults(run=_serve)
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("voice", help="a voice file, or the name of one in the voice folder")
+    parser.add_argument("output", type=Path, help=".wav (32-bit float) or .flac (24-bit)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same samples (default: %(default)s)")
+    parser.add_argument("--latent", type=Path, help=".npy, or text with one number a line, as many as the voice wants")
+    parser.add_argument("--truncation", type=float, help="0…3 (default: the voice's own)")
+    parser.add_argument("--intensity", type=float, default=0.5, help="0…1 (default: %(default)s)")
+    parser.add_argument("--rate", type=int, default=48000, help="sample rate in Hz (default: %(default)s)")
+    parser.add_argument("--script", type=Path, help="timed messages: .toml, or .osc in scsynth's score format")
+    parser.set_defaults(run=_render)
+
+
+def _add_play(parser: argparse.ArgumentParser) -> None:
+    _add_server_options(parser)
+    parser.add_argument(
+        "--output", type=Path, default=Path("petrichor-demo.wav"), help="where the sound goes without a sound card"
+    )
+    parser.set_defaults(run=_play)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from petrichor.config import ServeOptions  # noqa: PLC0415  # each command loads only what it needs
+    from petrichor.server import Server  # noqa: PLC0415
+
+    settings = ServeOptions(
+        options.host,
+        options.port,
+        options.stream_port,
+        options.voices,
+        options.recordings,
+        options.device,
+        options.rate,
+        options.ahead,
+        options.seed,
+    )
+    with Server(settings) as server:
+        print(f"petrichor: OSC on {settings.host}:{server.port}, streams on {server.stream_port}", flush=True)
+        server.run()
+
+
+def _render(options: argparse.Namespace) -> None:
+    raise NotImplementedError(options)
+
+
+def _play(options: argparse.Namespace) -> None:
+    raise NotImplementedError(options)
+
+
+def _voices(options: argparse.Namespace) -> int:
+    from petrichor.voice_list import describe_folder  # noqa: PLC0415
+
+    lines, sound = describe_folder(options.folder, options.credits)
+    print("\n".join(lines))
+    return 0 if sound else 1

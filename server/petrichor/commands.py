@@ -1,0 +1,147 @@
+"""The server's own OSC commands and its replies, in scsynth's manner. Owned by the control process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from petrichor import __version__
+from petrichor.controls import one_number
+from petrichor.errors import MessageError
+from petrichor.orders import Master, Record, Recording
+from petrichor.osc import Message
+from petrichor.parameters import SERVER_COMMANDS, amplitude
+
+if TYPE_CHECKING:
+    from petrichor.server import Address, Server
+
+log = logging.getLogger(__name__)
+MAX_CLIENTS = 64  # notified at once
+
+
+class Commands:
+    """Obeys the addresses that belong to no voice.
+
+    Args:
+        server: What they act on.
+    """
+
+    def __init__(self, server: Server) -> None:
+        """Start with nobody to notify."""
+        self._server = server
+        self._clients: set[Address] = set()
+        self._syncs: list[tuple[Address, int]] = []
+        self._recorders: dict[int, tuple[Address, str]] = {}
+        self._orders = 0
+        self._recording = ""
+        self.handlers: Mapping[str, Callable[[Message], None]] = {
+            "/master/gain": self._master_gain,
+            "/record": self._record,
+            "/status": self._status,
+            "/ping": lambda message: self._answer("/pong"),
+            "/version": lambda message: self._answer("/version.reply", "petrichor", __version__),
+            "/sync": self._sync,
+            "/notify": self._notify,
+        }
+        assert set(self.handlers) == set(SERVER_COMMANDS), "the table and the handlers differ"
+
+    def announce(self, path: str, *args: object) -> None:
+        """Tell every notified client."""
+        for client in self._clients:
+            self._server.send(client, path, *args)
+
+    def replier(self, address: str, detail: str) -> Callable[[str], None]:
+        """Return a function that tells the present sender `/done` ("") or `/fail` (a reason) of `address`."""
+        sender = self._server.sender
+
+        def reply(reason: str) -> None:
+            if sender is not None and reason:
+                self._server.send(sender, "/fail", address, reason)
+            elif sender is not None:
+                self._server.send(sender, "/done", address, detail)
+
+        return reply
+
+    def recorded(self, report: Recording) -> None:
+        """Pass on what the audio process says of recordings."""
+        client = self._recorders.get(report.token)
+        if report.error:
+            log.error("recording: %s", report.error)
+            self._recording = "" if report.path == self._recording or not report.token else self._recording
+            message: tuple[object, ...] = ("/fail", "/record", report.error)
+        elif report.seconds is not None:
+            log.info("recorded %.1f s into %s", report.seconds, report.path)
+            self._recording = "" if report.path == self._recording else self._recording
+            message = ("/done", "/record", report.path, report.seconds)
+        else:
+            self._recording = report.path
+            message = ("/done", "/record", report.path)
+        listeners = self._clients | ({client[0]} if client else set())
+        for listener in listeners:
+            self._server.send(listener, *message)  # type: ignore[arg-type]
+
+    def settle(self) -> None:
+        """Answer the syncs whose loads are over."""
+        if self._syncs and not self._server.supervisor.busy:
+            for client, number in self._syncs:
+                self._server.send(client, "/synced", number)
+            self._syncs.clear()
+
+    def _answer(self, path: str, *args: object) -> None:
+        if self._server.sender is not None:
+            self._server.send(self._server.sender, path, *args)
+
+    def _master_gain(self, message: Message) -> None:
+        value = one_number(message.address, message.args)
+        clamped = SERVER_COMMANDS["/master/gain"].clamp(value)
+        self._server.order(Master(amplitude(clamped)))
+        if clamped != value:
+            self.announce("/clamped", message.address, clamped)
+
+    def _record(self, message: Message) -> None:
+        path = None
+        if message.args:
+            if len(message.args) != 1 or not isinstance(message.args[0], str):
+                raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name or none")
+            path = self._server.recording_path(message.address, message.args[0])
+        elif not self._recording:
+            raise MessageError(message.address, "nothing is being recorded")
+        self._orders += 1
+        if self._server.sender is not None:
+            self._recorders = {self._orders: (self._server.sender, message.address)}
+        self._server.order(Record(path, self._orders))
+
+    def _status(self, message: Message) -> None:
+        server = self._server
+        meters = server.meters
+        voices: list[object] = []
+        for voice in server.supervisor.voices.values():
+            voices += [voice.name, voice.status, voice.state.latent_size if voice.state else 0]
+        self._answer(
+            "/status.reply",
+            __version__,
+            server.options.rate,
+            server.stream_port,
+            int(meters["subscribers"]),
+            int(meters["underruns"]),
+            self._recording,
+            len(server.supervisor.voices),
+            *voices,
+        )
+
+    def _sync(self, message: Message) -> None:
+        number = int(one_number(message.address, message.args))
+        if self._server.sender is not None:
+            self._syncs.append((self._server.sender, number))
+        del self._syncs[:-1024]  # a flood keeps only the newest
+
+    def _notify(self, message: Message) -> None:
+        wanted = bool(one_number(message.address, message.args))
+        client = self._server.sender
+        if client is None:
+            return
+        if wanted and len(self._clients) >= MAX_CLIENTS and client not in self._clients:
+            raise MessageError(message.address, f"{MAX_CLIENTS} clients are notified already")
+        (self._clients.add if wanted else self._clients.discard)(client)
+        self._answer("/done", message.address)

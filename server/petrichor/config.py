@@ -1,0 +1,55 @@
+"""Settings of `petrichor serve`, checked once, at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from petrichor.errors import OptionError
+from petrichor.folders import default_voices
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How the server runs.
+
+    Attributes:
+        host: Address it listens on; loopback unless told otherwise.
+        port: UDP port of control messages; 0 lets the system choose.
+        stream_port: UDP port of sound streams; None takes the next after `port`, 0 lets the system choose.
+        voices: Folder of voice files, watched.
+        recordings: Folder that `/record` writes into; made when it is first needed.
+        device: PortAudio device, "default", or "none".
+        rate: Hz of the mix.
+        ahead: Frames each renderer keeps ready; a control is heard that much later.
+        seed: Seed of the first latent vectors.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    stream_port: int | None = None
+    voices: Path = field(default_factory=default_voices)
+    recordings: Path = Path("recordings")
+    device: str = "default"
+    rate: int = 48000
+    ahead: int = 256
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            OptionError: With what was got and what was expected.
+        """
+        _check("--port", self.port, 0, 65535)
+        if self.stream_port is not None:
+            _check("--stream-port", self.stream_port, 0, 65535)
+        _check("--rate", self.rate, 8000, 192000)
+        _check("--ahead", self.ahead, 64, 8192)
+        if not self.voices.is_dir():
+            raise OptionError(f"--voices: {self.voices} is not a folder")
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise OptionError(f"{name}: got {value}, expected {low}…{high}")

@@ -1,0 +1,89 @@
+"""The sound card, through sounddevice. Its callback copies from the timeline and does nothing else.
+
+PortAudio is loaded only when a device is asked for: a machine without a sound card, or without the library,
+serves streams and files.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from petrichor.bell import Bell
+from petrichor.errors import OutputError
+from petrichor.timeline import Timeline
+
+log = logging.getLogger(__name__)
+BLOCK = 256  # frames per callback
+LEAD = 2 * BLOCK  # frames mixed ahead of the callback
+
+
+class Device:
+    """An open sound card that follows the timeline.
+
+    Args:
+        name: PortAudio device name or a part of it; "default" for the system's default.
+        rate: Hz.
+        timeline: What to play, from its present position.
+        bell: Rung at each callback, so that the main loop mixes on.
+
+    Raises:
+        OutputError: No such device, no PortAudio, or the device refuses the rate.
+    """
+
+    def __init__(self, name: str, rate: int, timeline: Timeline, bell: Bell) -> None:
+        """Open and start it."""
+        self._timeline = timeline
+        self._bell = bell
+        self.position = timeline.position
+        self.underruns = 0
+        self.primed = False
+        try:
+            import sounddevice  # noqa: PLC0415  # loads PortAudio: only where a device is wanted
+
+            wanted: Any = None if name == "default" else name
+            self._stream = sounddevice.OutputStream(
+                rate, BLOCK, wanted, 2, "float32", latency="low", callback=self._callback
+            )
+            self._stream.start()
+        except Exception as error:  # OSError without PortAudio, PortAudioError, ValueError for an unknown name
+            raise OutputError(f"sound device {name!r}: {error}; playing to streams and files only") from error
+        self.name = str(sounddevice.query_devices(self._stream.device)["name"])
+
+    @property
+    def demand(self) -> int:
+        """Timeline position that should be mixed by now."""
+        return self.position + LEAD
+
+    @property
+    def lost(self) -> bool:
+        """Whether the device stopped by itself."""
+        return not self._stream.active
+
+    def close(self) -> None:
+        """Stop and close it."""
+        self._stream.stop(ignore_errors=True)
+        self._stream.close(ignore_errors=True)
+
+    def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
+        timeline = self._timeline
+        if timeline.position - self.position >= frames and self.position >= timeline.oldest:
+            out[:] = timeline.read(self.position, frames)
+            self.position += frames
+            self.primed = True
+        else:
+            out[:] = 0.0
+            self.underruns += self.primed
+            self.position = max(self.position, timeline.oldest)
+        self._bell.ring()
+
+
+def find_default_device() -> str | None:
+    """Return "default" where there is an output device, else None."""
+    try:
+        import sounddevice  # noqa: PLC0415
+
+        sounddevice.query_devices(kind="output")
+    except Exception:  # no PortAudio library, no device
+        return None
+    return "default"

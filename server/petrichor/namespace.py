@@ -1,0 +1,145 @@
+"""From an OSC message to what it means: addresses, patterns, and who obeys.
+
+The table in `petrichor.parameters` says what there is. Voices' messages change a `VoiceState`; the server's own
+commands are functions given by the server. Used by the control process and by the offline renderer.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from petrichor.controls import VoiceState
+from petrichor.errors import MessageError
+from petrichor.osc import Message
+from petrichor.parameters import SERVER_COMMANDS, VOICE_PARAMETERS
+
+MAX_STARS = 3  # in one part of a pattern: more would let a short message cost long matching
+PATTERN = frozenset("*?[]{}")
+
+
+class Voices(Protocol):
+    """What the namespace needs to know of the voices."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all voices."""
+
+    def state(self, name: str) -> VoiceState | None:
+        """Return a voice's parameters, or None while it is still being loaded for the first time."""
+
+    def updated(self, name: str) -> None:
+        """Take note that a voice's parameters have changed."""
+
+    def load(self, name: str, message: Message) -> None:
+        """Obey `/V/load`."""
+
+
+class Namespace:
+    """Obeys messages.
+
+    Args:
+        voices: The voices.
+        commands: Address → function, for the server's own addresses.
+        clamped: Told where a value was out of range: (address, value that is used).
+    """
+
+    def __init__(
+        self,
+        voices: Voices,
+        commands: Mapping[str, Callable[[Message], None]],
+        clamped: Callable[[str, float], None],
+    ) -> None:
+        """Keep the parties."""
+        self._voices = voices
+        self._commands = commands
+        self._clamped = clamped
+
+    def obey(self, message: Message) -> None:
+        """Obey one message.
+
+        Raises:
+            MessageError: Nobody has that address, or the arguments do not fit.
+        """
+        if message.address in self._commands:
+            self._commands[message.address](message)
+            return
+        first, _, parameter = message.address[1:].partition("/")
+        names = match_names(message.address, first, self._voices.names())
+        if not names:
+            raise MessageError(message.address, self._unknown(first))
+        if not parameter:
+            raise MessageError(message.address, f"got no parameter, expected one of {', '.join(VOICE_PARAMETERS)}")
+        for name in names:
+            for one in match_parameters(message.address, parameter):
+                self._obey_voice(name, one, message)
+
+    def _obey_voice(self, name: str, parameter: str, message: Message) -> None:
+        if parameter == "load":
+            self._voices.load(name, message)
+            return
+        state = self._voices.state(name)
+        if state is None:
+            raise MessageError(message.address, f"{name} is not loaded yet")
+        clamped = state.apply(parameter, message.args)
+        self._voices.updated(name)
+        if clamped is not None:
+            self._clamped(f"/{name}/{parameter}", clamped)
+
+    def _unknown(self, first: str) -> str:
+        voices = ", ".join(self._voices.names()) or "none"
+        return f"nothing is called {first!r:.60}; voices: {voices}; commands: {', '.join(SERVER_COMMANDS)}"
+
+
+def match_names(address: str, pattern: str, names: Iterable[str]) -> list[str]:
+    """Return the names that an OSC address part matches.
+
+    Args:
+        address: The whole address, for the error.
+        pattern: One part of an address, with or without `* ? [a-z] [!a-z] {one,two}`.
+        names: Where to look.
+
+    Raises:
+        MessageError: The pattern is malformed or has too many stars.
+    """
+    if PATTERN.isdisjoint(pattern):
+        return [name for name in names if name == pattern]
+    expression = _compile(address, pattern)
+    return [name for name in names if expression.fullmatch(name)]
+
+
+def match_parameters(address: str, pattern: str) -> list[str]:
+    """Return the voice parameters that the rest of an address matches; a plain one is returned as it is."""
+    if PATTERN.isdisjoint(pattern):
+        return [pattern]
+    found = match_names(address, pattern, VOICE_PARAMETERS)
+    if not found:
+        raise MessageError(address, f"no parameter matches {pattern!r:.60}")
+    return found
+
+
+@functools.lru_cache(256)
+def _compile(address: str, pattern: str) -> re.Pattern[str]:
+    parts = re.findall(r"\*+|\?|\[!?[^\]]*\]|\{[^}]*\}|[^*?\[\]{}]+|.", pattern)
+    if sum(part.startswith("*") for part in parts) > MAX_STARS or len(pattern) > 128:
+        raise MessageError(address, f"got the pattern {pattern!r:.60}, expected at most {MAX_STARS} stars")
+    try:
+        return re.compile("".join(map(_translate, parts)))
+    except re.error as error:
+        raise MessageError(address, f"got the pattern {pattern!r:.60}: {error}") from error
+
+
+def _translate(part: str) -> str:
+    if part[0] == "*":
+        return "[^/]*"
+    if part == "?":
+        return "[^/]"
+    if part[0] == "{" and part[-1] == "}":
+        return "(?:" + "|".join(map(re.escape, part[1:-1].split(","))) + ")"
+    if part[0] == "[" and len(part) > 2:
+        inside = part[1:-1]
+        negated, inside = ("^", inside[1:]) if inside[0] == "!" else ("", inside)
+        escaped = re.sub(r"([^a-zA-Z0-9-])", r"\\\1", inside)
+        return f"[{negated}{escaped}]"
+    return re.escape(part)

@@ -1,0 +1,78 @@
+"""What the control process and the audio process say to each other: immutable orders one way, reports the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from petrichor.controls import Strip
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Order: bring a renderer's slot into the mix."""
+
+    slot: int
+    strip: Strip
+    fade: float
+
+
+@dataclass(frozen=True)
+class Detach:
+    """Order: fade a slot out; answered by `Detached`."""
+
+    slot: int
+    fade: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Order: another gain and place for a slot."""
+
+    slot: int
+    strip: Strip
+
+
+@dataclass(frozen=True)
+class Master:
+    """Order: another linear master gain."""
+
+    gain: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """Order: record into this file, or stop; answered by `Recording`."""
+
+    path: Path | None
+    token: int = 0
+
+
+@dataclass(frozen=True)
+class Quit:
+    """Order: close every output and end."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Report: running; the device in use, or why there is none."""
+
+    device: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Detached:
+    """Report: a slot has faded out and is free."""
+
+    slot: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Report: a recording started, stopped (`seconds` long) or failed."""
+
+    path: str
+    error: str = ""
+    seconds: float | None = None
+    token: int = 0

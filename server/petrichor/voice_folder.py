@@ -1,0 +1,155 @@
+"""The voice folder: says which voice files have appeared or changed, once each is whole.
+
+watchdog's thread only notes paths; the control process asks for what has settled. A scan every second catches
+what events miss (network folders, a folder that vanished and returned).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import time
+from pathlib import Path
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from petrichor.bell import Bell
+from petrichor.errors import MessageError
+from petrichor.voice_file import SUFFIX
+
+log = logging.getLogger(__name__)
+SETTLE_CLOSED = 0.02  # seconds after a writer closed the file or moved it into place
+SETTLE_OPEN = 0.25  # seconds without a change for a file whose writer may still have it open
+SCAN = 1.0  # seconds between scans
+
+Signature = tuple[int, int, int]  # modification time, size, inode
+
+
+class VoiceFolder:
+    """Watches one folder for voice files.
+
+    Args:
+        path: The folder.
+        bell: Rung from watchdog's thread when something happened.
+    """
+
+    def __init__(self, path: Path, bell: Bell) -> None:
+        """Start watching."""
+        self.path = path
+        self._bell = bell
+        self._seen: dict[Path, Signature] = {}
+        self._pending: dict[Path, float] = {}  # path → monotonic time at which it counts as settled
+        self._events: queue.SimpleQueue[tuple[Path, float]] = queue.SimpleQueue()
+        self._next_scan = 0.0
+        self._observer = Observer()
+        try:
+            self._observer.schedule(_Handler(self._events, bell), str(path), recursive=False)
+            self._observer.start()
+        except OSError as error:
+            log.warning("%s cannot be watched (%s): scanned every %.0f s", path, error, SCAN)
+
+    def files(self) -> list[Path]:
+        """Return the voice files that are there now, by name."""
+        try:
+            return sorted(p for p in self.path.iterdir() if _is_voice(p))
+        except OSError:
+            return []
+
+    def find(self, address: str, name: str) -> Path:
+        """Return the path of a voice file of this folder.
+
+        Args:
+            address: The OSC address that asks, for the error.
+            name: File name, with or without `.voice`.
+
+        Raises:
+            MessageError: The name leaves the folder, or there is no such file.
+        """
+        plain = name.removesuffix(SUFFIX)
+        if not plain or plain != Path(plain).name or plain.startswith("."):
+            raise MessageError(address, f"got {name!r:.60}, expected the name of a file in {self.path}")
+        path = self.path / (plain + SUFFIX)
+        if not path.is_file():
+            there = ", ".join(p.name.removesuffix(SUFFIX) for p in self.files()) or "none"
+            raise MessageError(address, f"there is no voice {plain!r:.60} in {self.path}; there: {there}")
+        return path
+
+    def note(self, path: Path) -> None:
+        """Take the file's present state as known: only a later change will be reported."""
+        signature = _signature(path)
+        if signature is not None:
+            self._seen[path] = signature
+
+    def changed(self, now: float | None = None) -> list[Path]:
+        """Return the files that have appeared or changed and settled since the last call.
+
+        Args:
+            now: Monotonic seconds; None takes the present.
+        """
+        now = time.monotonic() if now is None else now
+        while not self._events.empty():
+            path, settle = self._events.get()
+            self._pending[path] = now + settle
+        if now >= self._next_scan:
+            self._next_scan = now + SCAN
+            for path in self.files():
+                if path not in self._pending and _signature(path) != self._seen.get(path):
+                    self._pending[path] = now + SETTLE_OPEN
+        return [path for path in list(self._pending) if self._settled(path, now)]
+
+    @property
+    def next_look(self) -> float:
+        """Monotonic time at which `changed` should be asked again."""
+        return min([self._next_scan, *self._pending.values()])
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._observer.is_alive():
+            self._observer.stop()
+            self._observer.join()
+
+    def _settled(self, path: Path, now: float) -> bool:
+        if self._pending[path] > now:
+            return False
+        del self._pending[path]
+        signature = _signature(path)
+        if signature is None or signature == self._seen.get(path):
+            return False  # it went away again, or nothing is new
+        self._seen[path] = signature
+        return True
+
+
+class _Handler(FileSystemEventHandler):
+    """Notes paths; runs on watchdog's thread."""
+
+    def __init__(self, events: queue.SimpleQueue[tuple[Path, float]], bell: Bell) -> None:
+        self._events = events
+        self._bell = bell
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Note a change of a voice file."""
+        settle = {"closed": SETTLE_CLOSED, "moved": SETTLE_CLOSED, "created": SETTLE_OPEN, "modified": SETTLE_OPEN}
+        if event.event_type not in settle:
+            return
+        path = Path(os.fsdecode(event.dest_path if event.event_type == "moved" else event.src_path))
+        if _named_voice(path):
+            self._events.put((path, settle[event.event_type]))
+            self._bell.ring()
+
+
+def _named_voice(path: Path) -> bool:
+    return path.name.endswith(SUFFIX) and not path.name.startswith(".")
+
+
+def _is_voice(path: Path) -> bool:
+    return _named_voice(path) and path.is_file()
+
+
+def _signature(path: Path) -> Signature | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
