@@ -1,0 +1,214 @@
+"""Single clips: what is ordered, how one is made, and the thread that makes them ahead.
+
+`ClipMaker` belongs to one thread at a time. With a background engine that is the worker's thread "clips"; it talks to
+the block loop through one immutable tuple of orders, replaced whole, and a queue of finished clips, so neither waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from petrichor.controls import Controls
+from petrichor.interpreter import Network
+from petrichor.inversion import Analysis, Inverter
+from petrichor.latent import distance, generator, stray
+from petrichor.voice_file import Voice
+
+logger = logging.getLogger(__name__)
+
+NEAR = 0.02  # standard deviations per coordinate below which two latents count as the same
+CONTINUOUS_LEVEL = -17.0  # dBFS of one clip at full level: rain is then at -23 dBFS at intensity 0.5
+SOLO_LEVEL = -20.0  # dBFS of one clip of a voice that rests (birds)
+EVENNESS = 0.65  # how much of a clip's own loudness difference is evened out
+EVENNESS_RANGE = 9.0  # dB; a nearly silent clip stays nearly silent
+CLIP_PEAK = 0.7  # no clip alone goes beyond
+CUT = 0.3  # the most that is cut from a clip, so that no two seams are equally far apart
+LAYER_PANS = (-0.55, 0.55, 0.15, -0.2, 0.75, -0.75, 0.4, -0.4)
+SOLO_PANS = (0.0, -0.6, 0.6, 0.25, -0.3, 0.8, -0.8, 0.45)
+CALIBRATION_CLIPS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ClipOrder:
+    """A clip that is wanted.
+
+    Attributes:
+        layer: For which layer.
+        index: Counts the clips of this layer since the last draw.
+        controls: Latent, spread, truncation and seed it is made with.
+    """
+
+    layer: int
+    index: int
+    controls: Controls
+
+    def same_as(self, other: ClipOrder) -> bool:
+        """Tell whether both want the same clip, or two too near to each other to hear the difference."""
+        mine, its = self.controls, other.controls
+        if (self.layer, self.index, mine.draw, mine.seed) != (other.layer, other.index, its.draw, its.seed):
+            return False
+        if mine is its:
+            return True
+        same = mine.truncation == its.truncation and abs(mine.spread - its.spread) < 0.01
+        return same and distance(mine.latent, its.latent) < NEAR
+
+    def changed_into(self, other: ClipOrder) -> bool:
+        """Tell whether `other` is the same clip made from another latent."""
+        mine, its = self.controls, other.controls
+        return (self.layer, self.index, mine.draw, mine.seed) == (
+            other.layer,
+            other.index,
+            its.draw,
+            its.seed,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A clip ready to sound.
+
+    Attributes:
+        order: What it was made for.
+        sound: Panned and levelled, at the engine's rate, float32. Shape [2, frames]
+        rest: How long the pause after it is, in mean pauses, 0.4…1.6.
+    """
+
+    order: ClipOrder
+    sound: np.ndarray
+    rest: float
+
+
+class ClipMaker:
+    """Makes clips: latent → network → (inversion) → rate → level → place.
+
+    Attributes:
+        voice: The voice.
+        rate: Hz, of the clips.
+        stock: Clips made while measuring the voice's level: something to play before anything was ordered.
+    """
+
+    def __init__(self, voice: Voice, rate: int) -> None:
+        """Open and verify the network and measure how loud the voice is.
+
+        Raises:
+            VoiceFileError: The network is not what the voice file says, or does not work.
+        """
+        self.voice = voice
+        self.rate = rate
+        self._network = Network(voice)
+        self._network.verify()
+        info = voice.info
+        self._solo = float(info.intensity.get("rest_seconds", 0.0)) > 0
+        self._invert: Inverter | None = None
+        if info.inversion is not None:
+            _, rows, columns = info.outputs["image"]
+            self._invert = Inverter(Analysis.from_info(info.inversion), rows, columns)
+        self._usual = 0.0  # dBFS; until it is measured no clip is levelled
+        self.stock = self._measure()
+
+    def make(self, order: ClipOrder) -> Clip:
+        """Make the clip that `order` wants; the same order always gives the same clip."""
+        controls = order.controls
+        rng = generator(controls.seed, order.index, order.layer)
+        latent = stray(controls.latent, controls.spread, controls.truncation, rng)
+        where, rest, cut, part = rng.random(4)
+        sound = self._sound(latent, rng)
+        # Where every clip is the same on purpose (spread 0), it is the same to the sample, cuts and all.
+        cut *= CUT * min(1.0, 10.0 * controls.spread)
+        start = round(cut * part * len(sound))
+        sound = sound[start : start + round((1.0 - cut) * len(sound))]
+        return Clip(order, self._place(self._level(sound), order.layer, where), 0.4 + 1.2 * rest)
+
+    def _sound(self, latent: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return what the network makes of `latent`, mono at the engine's rate. Shape [frames]"""
+        outputs = self._network({"latent": latent[None]})
+        if self._invert is not None:
+            sound = self._invert(outputs["image"][0], rng)
+        else:
+            sound = outputs["audio"][0]
+        if not np.isfinite(sound).all():
+            logger.warning("%s: a clip was not finite and is left silent", self.voice.path.name)
+            sound = np.zeros_like(sound)
+        sound = sound - np.float32(sound.mean())
+        if self.rate != self.voice.info.sample_rate:
+            sound = soxr.resample(sound, self.voice.info.sample_rate, self.rate)
+        return np.asarray(sound, np.float32)
+
+    def _level(self, sound: np.ndarray) -> np.ndarray:
+        loudness = decibels(sound)
+        odd = float(np.clip(loudness - self._usual, -EVENNESS_RANGE, EVENNESS_RANGE))
+        wanted = SOLO_LEVEL if self._solo else CONTINUOUS_LEVEL
+        gain = 10 ** ((wanted - self._usual - EVENNESS * odd) / 20)
+        peak = float(np.abs(sound).max(initial=0.0))
+        return sound * np.float32(min(gain, CLIP_PEAK / max(peak, 1e-9)))
+
+    def _place(self, sound: np.ndarray, layer: int, where: float) -> np.ndarray:
+        """Pan with constant power. Birds take a new place each time; rain stays where its layer is."""
+        pans = SOLO_PANS if self._solo else LAYER_PANS
+        pan = pans[layer % len(pans)] + (0.5 * (where - 0.5) if self._solo else 0.0)
+        angle = (1.0 + pan) * np.pi / 4
+        gains = np.array([np.cos(angle), np.sin(angle)]) * np.sqrt(2.0)  # 1 and 1 in the middle
+        return np.multiply.outer(gains.astype(np.float32), sound)
+
+    def _measure(self) -> tuple[Clip, ...]:
+        info = self.voice.info
+        middle = Controls(np.zeros(info.latent_size, np.float32), info.truncation, spread=1.0)
+        latents = [
+            stray(middle.latent, 1.0, info.truncation, generator(0, i)) for i in range(CALIBRATION_CLIPS)
+        ]
+        sounds = [self._sound(latent, generator(1, i)) for i, latent in enumerate(latents)]
+        self._usual = max(float(np.median([decibels(sound) for sound in sounds])), -80.0)
+        placed = (self._place(self._level(sound), i, 0.5) for i, sound in enumerate(sounds))
+        return tuple(Clip(ClipOrder(i, -1, middle), sound, 1.0) for i, sound in enumerate(placed))
+
+
+class ClipWorker:
+    """The thread "clips": makes what was ordered, most urgent first."""
+
+    def __init__(self, maker: ClipMaker) -> None:
+        """Start the thread; from now on `maker` belongs to it."""
+        self._maker = maker
+        self._orders: tuple[ClipOrder, ...] = ()
+        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._made: queue.SimpleQueue[Clip] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
+        self._thread.start()
+
+    def post(self, orders: tuple[ClipOrder, ...]) -> None:
+        """Replace all orders, most urgent first. Orders that were made already are not made again."""
+        self._orders = orders
+        self._wake.put(True)
+
+    def take(self) -> Clip | None:
+        """Return a finished clip, or None."""
+        try:
+            return self._made.get_nowait()
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """End the thread and wait for it."""
+        self._orders = ()
+        self._wake.put(False)
+        self._thread.join()
+
+    def _run(self) -> None:
+        done: list[ClipOrder] = []
+        while self._wake.get():
+            while order := next((o for o in self._orders if o not in done), None):
+                done = [*done[-31:], order]
+                try:
+                    self._made.put(self._maker.make(order))
+                except Exception:  # the sound goes on from the clips there are
+                    logger.exception("%s: clip failed", self._maker.voice.path.name)
+
+
+def decibels(sound: np.ndarray) -> float:
+    """Return the root mean square level of `sound` in dBFS, -120 for silence."""
+    return 10 * float(np.log10(max(float(np.mean(np.square(sound, dtype=np.float64))), 1e-12)))

@@ -1,0 +1,28 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from petrichor.voice_file import Voice, read_voice
+from tests.tiny_voices import break_voice, build_voices
+
+
+@pytest.fixture(scope="session")
+def voice_paths(pytestconfig: pytest.Config) -> dict[str, Path]:
+    """Paths of the tiny voices "bird", "rain" and "stream"; copy them before changing anything."""
+    return build_voices(Path(pytestconfig.cache.mkdir("tiny_voices")))
+
+
+@pytest.fixture(scope="session")
+def voices(voice_paths: dict[str, Path]) -> dict[str, Voice]:
+    """The tiny voices, read."""
+    return {name: read_voice(path) for name, path in voice_paths.items()}
+
+
+@pytest.fixture
+def broken_voice(voice_paths: dict[str, Path], tmp_path: Path) -> Callable[..., Path]:
+    """`broken_voice(how, name="bird")` writes a broken voice file; for `how` see `tiny_voices.break_voice`."""
+    return lambda how, name="bird": break_voice(voice_paths[name], tmp_path / f"broken_{how}.voice", how)
