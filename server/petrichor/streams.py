@@ -1,0 +1,191 @@
+"""All subscribers of the sound stream: the protocol without sockets and without a clock.
+
+Owned by the audio process, whose loop alone calls it: it hands in each datagram of the stream socket and
+the time, and sends what it is given back. See `petrichor.stream_protocol` for the messages.
+
+The subscriber that is furthest ahead leads: `demand` says how far the mix is wanted. The others read the same
+timeline behind it, and one that falls more than 0.25 s behind is moved up.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+
+from petrichor.errors import MessageError
+from petrichor.stream_protocol import (
+    Pull,
+    Request,
+    ScsynthTarget,
+    Subscribe,
+    Unsubscribe,
+    message,
+    read_request,
+)
+from petrichor.subscriber import Subscriber, Timeline
+
+logger = logging.getLogger(__name__)
+
+EXPIRES_AFTER = 3.0  # s without a pull
+MOST_SUBSCRIBERS = 32
+TOKENS = 1 << 23  # below 2^24, so that a 32-bit float holds it
+ANSWERS = (
+    "/subscribed",
+    "/expired",
+    "/fail",
+    "/block",
+)  # never answered, or two servers could answer each other for ever
+
+Address = tuple[str, int]
+Outgoing = list[tuple[bytes, Address]]
+
+
+@dataclass(frozen=True)
+class SubscriberStatus:
+    """What is known of one subscriber.
+
+    Attributes:
+        address: Where its requests come from.
+        format: "f32" or "scsynth".
+        rate: Its sample rate, Hz.
+        channels: 1 or 2.
+        fill: Frames it wants to hold.
+        underruns: Blocks it had to leave silent, as it counts them.
+        resends: Losses repaired.
+        jumps: How often it was moved up to the head of the mix.
+    """
+
+    address: Address
+    format: str
+    rate: int
+    channels: int
+    fill: int
+    underruns: int
+    resends: int
+    jumps: int
+
+
+@dataclass(frozen=True)
+class _Subscription:
+    """A subscriber and its addresses; one per source and target, as a sclang may run several players."""
+
+    source: Address
+    destination: Address
+    subscriber: Subscriber
+
+    @property
+    def key(self) -> tuple[Address, ScsynthTarget | None]:
+        return self.source, self.subscriber.request.target
+
+
+class Subscribers:
+    """Every subscription, by token.
+
+    Args:
+        rate: The server's sample rate, Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        """Start with nobody listening."""
+        self._rate = rate
+        self._by_token: dict[int, _Subscription] = {}
+
+    def receive(self, datagram: bytes, source: Address, now: float, position: int) -> Outgoing:
+        """Take in one datagram from the stream socket.
+
+        Args:
+            datagram: As it came; anything at all.
+            source: Host and port it came from.
+            now: Seconds, of any steady clock.
+            position: The timeline's position, where a new subscriber starts.
+
+        Returns:
+            Small answers and their addresses.
+        """
+        try:
+            return self._answer(read_request(datagram), source, now, position)
+        except MessageError as error:
+            if not error.address or error.address.startswith(ANSWERS):
+                return []
+            return [(message("/fail", error.address[:64], error.reason[:128]), source)]
+
+    def demand(self) -> int | None:
+        """Return the timeline position (frames) that the leader needs mixed; None: nobody listens."""
+        return max((each.subscriber.demand() for each in self._active()), default=None)
+
+    def blocks(self, timeline: Timeline, now: float) -> Outgoing:
+        """Return the sound that can be sent now, a bounded number of datagrams for each subscriber.
+
+        Args:
+            timeline: The mix.
+            now: Seconds, of the clock that `receive` sees.
+        """
+        return [
+            (datagram, each.destination)
+            for each in self._active()
+            for datagram in each.subscriber.blocks(timeline, now)
+        ]
+
+    def expire(self, now: float) -> None:
+        """Forget the subscribers that have been silent for too long."""
+        for token, each in list(self._by_token.items()):
+            if now - each.subscriber.last_heard > EXPIRES_AFTER:
+                self._forget(token, f"silent for {EXPIRES_AFTER:.0f} s")
+
+    def status(self) -> list[SubscriberStatus]:
+        """Return what is known of each subscriber that has pulled."""
+        return [_status(each) for each in self._active()]
+
+    def _active(self) -> list[_Subscription]:
+        return [each for each in self._by_token.values() if each.subscriber.pulled]
+
+    def _answer(self, request: Request, source: Address, now: float, position: int) -> Outgoing:
+        if isinstance(request, Subscribe):
+            return [(self._subscribe(request, source, now, position), source)]
+        known = self._by_token.get(request.token)
+        if known is None or known.source != source:
+            return [(message("/expired", request.token), source)] if isinstance(request, Pull) else []
+        if isinstance(request, Unsubscribe):
+            self._forget(request.token, "unsubscribed")
+        else:
+            known.subscriber.pull(request, now)
+        return []
+
+    def _subscribe(self, request: Subscribe, source: Address, now: float, position: int) -> bytes:
+        target = request.target
+        destination = source if target is None else (source[0], target.port)
+        new = _Subscription(source, destination, Subscriber(request, self._rate, position, now))
+        for token, each in list(self._by_token.items()):
+            if each.key == new.key:
+                self._forget(token, "subscribed anew")
+        if len(self._by_token) >= MOST_SUBSCRIBERS:
+            raise MessageError("/subscribe", f"{MOST_SUBSCRIBERS} subscribers already")
+        token = self._new_token()
+        self._by_token[token] = new
+        logger.info("%s:%d subscribed (%s, %d Hz, fill %d)", *source, request.format, request.rate, request.fill)
+        more = () if target is None else (target.port, target.buffer)
+        return message("/subscribed", token, request.rate, request.channels, request.block, request.fill, *more)
+
+    def _new_token(self) -> int:
+        while (token := 1 + secrets.randbelow(TOKENS - 1)) in self._by_token:
+            pass
+        return token
+
+    def _forget(self, token: int, reason: str) -> None:
+        logger.info("%s:%d leaves: %s", *self._by_token.pop(token).source, reason)
+
+
+def _status(subscription: _Subscription) -> SubscriberStatus:
+    subscriber = subscription.subscriber
+    request = subscriber.request
+    return SubscriberStatus(
+        subscription.source,
+        request.format,
+        request.rate,
+        request.channels,
+        request.fill,
+        subscriber.underruns,
+        subscriber.resends,
+        subscriber.jumps,
+    )

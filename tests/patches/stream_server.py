@@ -1,0 +1,113 @@
+"""A small stream server for tests: the real `Subscribers` on a real UDP socket, playing seeded noise.
+
+What it plays is known at every position, so a recording can be compared with it sample by sample.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from petrichor.streams import Subscribers, SubscriberStatus
+
+PERIOD = 1 << 21  # frames after which the noise repeats: 44 s at 48 kHz
+TICK = 0.002  # s between two looks at what can be sent
+
+
+def noise(seed: int = 1) -> np.ndarray:
+    """Return stereo noise of 24-bit-exact floats, different in every frame. Shape [PERIOD, 2], float32."""
+    integers = np.random.default_rng(seed).integers(-(1 << 22), 1 << 22, (PERIOD, 2))
+    return (integers / (1 << 23)).astype(np.float32)
+
+
+class NoiseTimeline:
+    """A timeline whose sound is known in advance: frame n is `sound[n % len(sound)]`."""
+
+    def __init__(self, sound: np.ndarray) -> None:
+        self.sound = sound
+        self.position = 0
+
+    @property
+    def oldest(self) -> int:
+        return max(0, self.position - (1 << 19))
+
+    def read(self, start: int, frames: int) -> np.ndarray:
+        assert self.oldest <= start <= start + frames <= self.position
+        return self.sound.take(range(start, start + frames), axis=0, mode="wrap")
+
+
+class StreamServer:
+    """Serves `sound` until closed, on a thread of its own.
+
+    Args:
+        sound: Shape [frames, 2], float32.
+        rate: Hz.
+        port: UDP port on 127.0.0.1; 0 picks a free one, which `port` then tells.
+        loss: Share of the blocks that are thrown away instead of sent, 0…1.
+    """
+
+    def __init__(self, sound: np.ndarray, rate: int = 48000, port: int = 0, loss: float = 0.0) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.settimeout(TICK)
+        self.port: int = self._socket.getsockname()[1]
+        self._subscribers = Subscribers(rate)
+        self._timeline = NoiseTimeline(sound)
+        self._loss = loss
+        self._dice = random.Random(1)
+        self.lost = 0
+        self._status: list[SubscriberStatus] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="stream server")
+
+    def __enter__(self) -> StreamServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._socket.close()
+
+    def status(self) -> list[SubscriberStatus]:
+        """Return the subscribers as of the last turn of the loop."""
+        return self._status
+
+    def wait(self, condition: Callable[[list[SubscriberStatus]], bool], timeout: float = 30) -> None:
+        """Return once `condition` holds for the subscribers' status."""
+        end = time.monotonic() + timeout
+        while not condition(self.status()):
+            assert time.monotonic() < end, f"not reached in {timeout} s: {self.status()}"
+            self._stop.wait(0.01)
+
+    @property
+    def position(self) -> int:
+        """Frames played so far."""
+        return self._timeline.position
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self._receive()
+            now = time.monotonic()
+            self._subscribers.expire(now)
+            self._timeline.position = max(self._timeline.position, self._subscribers.demand() or 0)
+            for datagram, address in self._subscribers.blocks(self._timeline, now):
+                if self._dice.random() < self._loss:
+                    self.lost += 1
+                else:
+                    self._socket.sendto(datagram, address)
+            self._status = self._subscribers.status()
+
+    def _receive(self) -> None:
+        try:
+            datagram, source = self._socket.recvfrom(4096)
+        except (TimeoutError, ConnectionRefusedError):
+            return
+        position = self._timeline.position
+        for answer, address in self._subscribers.receive(datagram, source, time.monotonic(), position):
+            self._socket.sendto(answer, address)
