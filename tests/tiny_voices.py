@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+
 from petrichor.voice_file import VoiceInfo, write_voice
 
 BIRD = VoiceInfo(
@@ -147,7 +148,7 @@ def break_voice(source: Path, path: Path, how: str) -> Path:
     return path
 
 
-def _networks():  # noqa: ANN202 (TensorFlow types, known only in the subprocess)
+def _networks():
     """Return the three tiny networks as (name, tf.Module with one signature)."""
     import tensorflow as tf
 

@@ -91,11 +91,7 @@ class ClipEngine:
             layer.advance(controls, pause, self._fetch)
             bus = np.zeros((2, QUANTUM), np.float32)
             layer.add_to(bus)
-            bus *= (
-                np.float32(after)
-                if before == after
-                else np.linspace(before, after, QUANTUM, dtype=np.float32)
-            )
+            bus *= np.float32(after) if before == after else np.linspace(before, after, QUANTUM, dtype=np.float32)
             out += bus
         self._gains = gains
         if self._worker is not None:

@@ -159,9 +159,7 @@ class ClipMaker:
     def _measure(self) -> tuple[Clip, ...]:
         info = self.voice.info
         middle = Controls(np.zeros(info.latent_size, np.float32), info.truncation, spread=1.0)
-        latents = [
-            stray(middle.latent, 1.0, info.truncation, generator(0, i)) for i in range(CALIBRATION_CLIPS)
-        ]
+        latents = [stray(middle.latent, 1.0, info.truncation, generator(0, i)) for i in range(CALIBRATION_CLIPS)]
         sounds = [self._sound(latent, generator(1, i)) for i, latent in enumerate(latents)]
         self._usual = max(float(np.median([decibels(sound) for sound in sounds])), -80.0)
         placed = (self._place(self._level(sound), i, 0.5) for i, sound in enumerate(sounds))

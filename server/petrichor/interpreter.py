@@ -92,9 +92,7 @@ class Network:
                 raise VoiceFileError(self.voice.path, f"network: output {name} is not finite")
             peak = float(np.abs(array).max(initial=0.0))
             if peak > MAX_LEVEL and not name.startswith("state"):
-                raise VoiceFileError(
-                    self.voice.path, f"network: output {name} reaches {peak:.3g}, expected 1"
-                )
+                raise VoiceFileError(self.voice.path, f"network: output {name} reaches {peak:.3g}, expected 1")
 
     def _signature(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the tensor indices of the inputs and outputs of the one signature, by name."""
@@ -118,9 +116,7 @@ class Network:
         if total > MAX_TENSOR_BYTES:
             raise ValueError(f"tensors need {total} bytes, at most {MAX_TENSOR_BYTES} allowed")
 
-    def _check_tensors(
-        self, what: str, indices: Mapping[str, int], expected: Mapping[str, tuple[int, ...]]
-    ) -> None:
+    def _check_tensors(self, what: str, indices: Mapping[str, int], expected: Mapping[str, tuple[int, ...]]) -> None:
         if set(indices) != set(expected):
             raise ValueError(f"{what}s are {sorted(indices)}, expected {sorted(expected)}")
         for name, index in indices.items():
@@ -128,6 +124,4 @@ class Network:
             shape = tuple(int(n) for n in detail["shape"])
             if shape != tuple(expected[name]) or detail["dtype"] is not np.float32:
                 kind = np.dtype(detail["dtype"]).name
-                raise ValueError(
-                    f"{what} {name} is {kind} {list(shape)}, expected float32 {list(expected[name])}"
-                )
+                raise ValueError(f"{what} {name} is {kind} {list(shape)}, expected float32 {list(expected[name])}")

@@ -30,9 +30,7 @@ class StreamEngine:
         self._network = Network(voice)
         self._network.verify()
         info = voice.info
-        self._shapes = {
-            name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")
-        }
+        self._shapes = {name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")}
         self._conditioned = "intensity" in info.inputs
         self._keep = float(np.exp(-info.frames / (GLIDE * info.sample_rate)))
         self._resampler: soxr.ResampleStream | None = None
