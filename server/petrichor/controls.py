@@ -6,6 +6,7 @@ immutable values: `Controls` for the engine that makes the sound, `Strip` for th
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,11 +84,18 @@ class VoiceState:
         gain = 0.0 if self.values["mute"] else amplitude(self.values["gain"])
         return Strip(gain, self.values["pan"])
 
-    def fit(self, latent_size: int) -> None:
-        """Go on with another network: a latent vector of another size is drawn anew, all else stays."""
-        if latent_size != self.latent_size:
-            self.latent_size = latent_size
-            self._seed_with(self._seed)
+    def fitted(self, latent_size: int) -> VoiceState:
+        """Return the state for a network of another latent size.
+
+        All values are shared with this state, so that both follow the same messages; the latent vector is drawn
+        anew from the same seed. For the same size it is this state itself.
+        """
+        if latent_size == self.latent_size:
+            return self
+        other = copy.copy(self)
+        other.latent_size = latent_size
+        other._seed_with(self._seed)
+        return other
 
     def apply(self, parameter: str, args: Sequence[object]) -> float | None:
         """Obey one message.

@@ -40,6 +40,7 @@ class Renderer:
     report: Connection
     reply: Reply = None
     loaded: Loaded | None = None
+    state: VoiceState | None = None  # the voice's, but for an incoming network of another latent size
     attached: bool = False
     ending: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -158,8 +159,8 @@ class Supervisor:
         if voice.state is None:
             return
         for renderer in (voice.playing, voice.incoming):
-            if renderer is not None and renderer.loaded is not None:
-                self._slots[renderer.slot].write_controls(voice.state.controls)
+            if renderer is not None and renderer.state is not None:
+                self._slots[renderer.slot].write_controls(renderer.state.controls)
         if voice.playing is not None:
             self._order(Place(voice.playing.slot, voice.state.strip))
 
@@ -228,12 +229,13 @@ class Supervisor:
         renderer.loaded = loaded
         if voice.state is None:
             voice.state = VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._options.seed)
-        voice.state.fit(loaded.latent_size)
+        renderer.state = voice.state.fitted(loaded.latent_size)
         self.update(voice)
         self._bells[renderer.slot][0].ring()
 
     def _ready(self, voice: HostedVoice, renderer: Renderer) -> None:
-        assert voice.state is not None and renderer.loaded is not None, "Ready comes after Loaded"
+        assert renderer.state is not None and renderer.loaded is not None, "Ready comes after Loaded"
+        voice.state = renderer.state
         old, voice.playing, voice.incoming, voice.path = voice.playing, renderer, None, renderer.path
         renderer.attached = True
         renderer.since = time.monotonic()

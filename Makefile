@@ -1,0 +1,35 @@
+# Two commands: `make play` runs the main job, `make test` runs every check. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: play serve test check clean
+
+play: $(VENV)/.server  ## 20 s of birds and rain, driven by real OSC, to the sound card or petrichor-demo.wav
+	$(BIN)/petrichor play
+
+serve: $(VENV)/.server  ## the server, for your own patches
+	$(BIN)/petrichor serve
+
+test: $(VENV)/.dev check  ## style, types and all tests, with the real Pd and the real scsynth
+	tests/install-programs
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[training,dev]"
+	touch $@ $(VENV)/.server
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,215 @@
+"""A real `petrichor serve` in a process of its own, an OSC client and a listener, all over real UDP."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from petrichor.osc import Message, encode, parse_datagram
+
+TIMEOUT = 30.0  # seconds: far longer than anything takes, even on a busy machine
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout: float = TIMEOUT) -> None:
+    """Poll until `condition()` is true; fail with `what` where it never is."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout:.0f} s for {what}"
+        time.sleep(0.005)
+
+
+class Client:
+    """An OSC client of one server.
+
+    Args:
+        port: The server's control port on loopback.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self.heard: list[Message] = []  # all that came and was not yet waited for
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, address: str, *args: object) -> None:
+        self._socket.send(encode(address, *args))
+
+    def send_raw(self, datagram: bytes) -> None:
+        self._socket.send(datagram)
+
+    def wait(self, address: str, where: Callable[[Message], bool] = lambda message: True) -> Message:
+        """Return the first reply with that address that `where` accepts; keep the others."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            for index, message in enumerate(self.heard):
+                if message.address == address and where(message):
+                    return self.heard.pop(index)
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                self.heard += parse_datagram(self._socket.recv(65536))
+            except TimeoutError:
+                raise AssertionError(f"no {address} in {TIMEOUT:.0f} s; heard {self.heard}") from None
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+
+    def ask(self, address: str, *args: object, reply: str) -> Message:
+        self.send(address, *args)
+        return self.wait(reply)
+
+    def settle(self) -> None:
+        """Wait until all that was sent before is done."""
+        self.ask("/sync", 4711, reply="/synced")
+
+
+class Listener:
+    """A stream subscriber: pulls sound over UDP as fast as the server gives it.
+
+    Args:
+        port: The server's stream port on loopback.
+        rate: Hz.
+        fill: Frames that it asks for ahead of what it has taken.
+    """
+
+    def __init__(self, port: int, rate: int = 48000, fill: int = 2048) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(0.05)
+        self._socket.send(encode("/subscribe", "f32", 2, 256, fill, rate))
+        self._token = 0
+        self._position = 0
+        deadline = time.monotonic() + TIMEOUT
+        while not self._token:
+            assert time.monotonic() < deadline, "no /subscribed"
+            self._receive()
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.send(encode("/unsubscribe", self._token))
+        self._socket.close()
+
+    def take(self, frames: int) -> np.ndarray:
+        """Return the next frames. Shape [frames or a few more, 2]"""
+        blocks: list[np.ndarray] = []
+        taken = 0
+        deadline = time.monotonic() + TIMEOUT
+        while taken < frames:
+            assert time.monotonic() < deadline, f"got {taken} of {frames} frames in {TIMEOUT:.0f} s"
+            self._pull()
+            while (block := self._receive()) is not None:
+                blocks.append(block)
+                taken += len(block)
+                if taken >= frames or taken % 1024 == 0:
+                    break
+        return np.concatenate(blocks)
+
+    def _pull(self) -> None:
+        position = self._position % (1 << 19)
+        self._socket.send(encode("/pull", self._token, position, position, 0))
+
+    def _receive(self) -> np.ndarray | None:
+        try:
+            (message,) = parse_datagram(self._socket.recv(65536))
+        except (TimeoutError, ConnectionRefusedError):
+            return None
+        if message.address == "/subscribed":
+            self._token = int(message.args[0])  # type: ignore[call-overload]
+            return None
+        assert message.address == "/block", message
+        if message.args[0] != self._position % (1 << 19):
+            return None
+        block = np.array(message.args[1:], np.float32).reshape(2, -1).T
+        self._position += len(block)
+        return block
+
+
+class LiveServer:
+    """A running server with its voice folder.
+
+    Args:
+        voices: Folder of voice files.
+        recordings: Folder for recordings.
+        *options: More options of `petrichor serve`.
+    """
+
+    def __init__(self, voices: Path, recordings: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", "none"]
+        command += ["--voices", str(voices), "--recordings", str(recordings), *options]
+        self.voices = voices
+        self.recordings = recordings
+        self._log = recordings.parent / "server.log"
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        pattern = re.compile(r"OSC on \S+:(\d+), streams on (\d+)")
+        wait_until(lambda: pattern.search(self.log) or self.process.poll() is not None, "the server's ports")
+        found = pattern.search(self.log)
+        assert found, f"the server ended at once:\n{self.log}"
+        self.port, self.stream_port = int(found[1]), int(found[2])
+        self.client = Client(self.port)
+        self.client.ask("/notify", 1, reply="/done")
+        self.client.settle()
+        self.client.heard.clear()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def children(self) -> list[int]:
+        """Return the process numbers of the server's children."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(number) for number in path.read_text().split()]
+
+    def renderers(self) -> list[int]:
+        """Return the process numbers of its renderers, oldest first (before them: the tracker and audio)."""
+        return self.children()[2:]
+
+    def record(self, name: str, during: Callable[[], object]) -> np.ndarray:
+        """Record the mix while `during()` runs, and return it. Shape [frames, 2]"""
+        import soundfile
+
+        self.client.ask("/record", name, reply="/done")
+        during()
+        self.client.ask("/record", reply="/done")
+        sound, _ = soundfile.read(self.recordings / name, dtype="float32")
+        return sound
+
+    def stop(self) -> None:
+        """End it as a performer does, and see that nothing is left."""
+        children = self.children()
+        self.client.close()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+        assert self.process.returncode == 0, self.log
+        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
+        left = list(Path("/dev/shm").glob(f"petrichor-{self.process.pid}-*"))
+        assert not left, f"shared memory left behind: {left}"
+
+
+@contextmanager
+def live_server(voices: Path, recordings: Path, *options: str) -> Iterator[LiveServer]:
+    """A server for the length of a `with`, ended even where the test fails."""
+    server = LiveServer(voices, recordings, *options)
+    try:
+        yield server
+    except BaseException:
+        print(server.log)
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        raise
+    server.stop()

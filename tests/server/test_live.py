@@ -1,0 +1,295 @@
+"""The running server from outside: OSC round trips, hot reload, accidents, recording. All by the sound that came out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from petrichor.osc import encode
+from tests.live_server import Client, Listener, LiveServer, live_server, wait_until
+
+RATE = 48000
+
+
+@pytest.fixture
+def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]:
+    """A server with the tiny bird and rain."""
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    for name in ("bird", "rain"):
+        shutil.copy(voice_paths[name], folder)
+    with live_server(folder, tmp_path / "recordings") as server:
+        yield server
+
+
+def level(sound: np.ndarray) -> float:
+    """RMS over everything."""
+    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+
+
+def longest_silence(sound: np.ndarray) -> int:
+    """Frames of the longest run of exact zeros."""
+    loud = np.flatnonzero(np.abs(sound).max(1) > 0)
+    edges = np.concatenate(([-1], loud, [len(sound)]))
+    return int(np.diff(edges).max()) - 1
+
+
+def test_manners(server: LiveServer) -> None:
+    client = server.client
+    assert client.ask("/ping", reply="/pong").args == ()
+    assert client.ask("/version", reply="/version.reply").args[0] == "petrichor"
+    status = client.ask("/status", reply="/status.reply").args
+    assert status[1:3] == (RATE, server.stream_port)
+    assert status[6:] == (2, "bird", "playing", 8, "rain", "playing", 16)
+
+
+@pytest.mark.parametrize(
+    ("address", "args", "reason"),
+    [
+        ("/nobody/gain", (0.0,), "nothing is called 'nobody'"),
+        ("/bird/colour", (0.0,), "no parameter 'colour'"),
+        ("/bird/gain", ("loud",), "expected a number"),
+        ("/bird/gain", (), "expected one number"),
+        ("/bird/gain", (float("nan"),), "finite"),
+        ("/bird/latent", (0.0, 1.0), "expected 8"),
+        ("/bird/latent/8", (0.0,), "expected 0…7"),
+        ("/bird/load", ("../rain",), "name of a file"),
+        ("/bird/load", ("parrot",), "no voice 'parrot'"),
+        ("/record", ("../../etc/passwd",), "without folders"),
+        ("/record", ("take.mp3",), ".flac"),
+        ("/record", (), "nothing is being recorded"),
+    ],
+)
+def test_bad_messages_are_answered_and_change_nothing(
+    server: LiveServer, address: str, args: tuple[object, ...], reason: str
+) -> None:
+    server.client.send(address, *args)
+    assert reason in str(server.client.wait("/fail").args[1])
+    with Listener(server.stream_port) as listener:
+        assert level(listener.take(RATE // 4)) > 0
+
+
+def test_hostile_datagrams_leave_it_sounding(server: LiveServer) -> None:
+    hostile = [
+        b"",
+        b"garbage!",
+        b"#bundle\0",
+        b"#bundle\0" + bytes(7) + b"\1" + b"\xff\xff\xff\xf0" + b"/a\0\0",  # an element of negative size
+        b"#bundle\0" + bytes(7) + b"\1" + b"\x7f\xff\xff\xfc",  # one of two gigabytes
+        b"/bird/\xff\xfe\0\0,f\0\0\0\0\0\0",
+        b"/bird/gain\0\0,ffff\0\0\0",
+        b"/" + b"*" * 250 + b"\0",
+        encode("/bird/latent", b"\0" * 65000),
+    ]
+    nested = b"/ping\0\0\0,\0\0\0"
+    for _ in range(400):
+        nested = b"#bundle\0" + bytes(7) + b"\1" + len(nested).to_bytes(4, "big") + nested
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for port in (server.port, server.stream_port):
+        for datagram in [*hostile, nested]:
+            sock.sendto(datagram, ("127.0.0.1", port))
+    sock.close()
+    server.client.ask("/ping", reply="/pong")
+    with Listener(server.stream_port) as listener:
+        assert level(listener.take(RATE // 4)) > 0
+
+
+def test_every_parameter_changes_the_sound(server: LiveServer) -> None:
+    client = server.client
+    client.send("/rain/mute", 1)
+    client.send("/bird/seed", 5)
+    client.send("/bird/intensity", 1.0)
+
+    def heard() -> np.ndarray:
+        client.settle()
+        with Listener(server.stream_port) as listener:
+            listener.take(RATE // 2)  # what was on its way, and glides
+            return listener.take(RATE)
+
+    usual = level(heard())
+    assert usual > 1e-3
+    client.send("/bird/gain", -12)
+    assert level(heard()) == pytest.approx(usual / 4, rel=0.3)
+    client.send("/bird/gain", 0)
+    client.send("/bird/pan", 1)
+    right = heard()
+    assert level(right[:, 0]) < 1e-4 < level(right[:, 1])
+    client.send("/bird/pan", 0)
+    client.send("/bird/mute", 1)
+    assert level(heard()) < 1e-4
+    client.send("/b*/mute", 0)
+    client.send("/master/gain", -60)
+    assert level(heard()) < 1e-4
+    client.send("/master/gain", 0)
+    assert level(heard()) == pytest.approx(usual, rel=0.4)
+    client.send("/bird/intensity", 0.0)
+    assert level(heard()) < usual / 1.4
+
+
+def test_same_seed_same_sound_and_a_new_latent_another(server: LiveServer) -> None:
+    client = server.client
+    client.send("/rain/mute", 1)
+
+    def likeness(one: np.ndarray, other: np.ndarray) -> float:
+        """Peak of the normalised cross-correlation: the two were not cut at the same place."""
+        size = 1 << int(np.ceil(np.log2(len(one) + len(other))))
+        product = np.fft.rfft(one[:, 0], size) * np.conj(np.fft.rfft(other[:, 0], size))
+        return float(np.abs(np.fft.irfft(product)).max() / (np.linalg.norm(one[:, 0]) * np.linalg.norm(other[:, 0])))
+
+    def play(*message: object) -> np.ndarray:
+        with Listener(server.stream_port) as listener:
+            listener.take(RATE // 4)
+            client.send(*message)  # type: ignore[arg-type]
+            listener.take(RATE // 4)
+            return listener.take(RATE // 2)
+
+    client.send("/bird/intensity", 1)
+    first, second, third = play("/bird/seed", 3), play("/bird/seed", 4), play("/bird/seed", 3)
+    assert likeness(first, third) > 0.8
+    assert likeness(first, second) < 0.6
+    assert likeness(third, play("/bird/new")) < 0.6
+
+
+def test_reload_is_heard_without_a_gap(server: LiveServer, voice_paths: dict[str, Path]) -> None:
+    client = server.client
+    client.send("/rain/mute", 1)
+    client.send("/bird/intensity", 1)
+    client.settle()
+
+    def replace() -> None:
+        shutil.copy(voice_paths["stream"], server.voices / "bird.voice")
+        loaded = client.wait("/bird/loaded")
+        assert loaded.args[2] == 4  # the stream voice's latent size
+        with Listener(server.stream_port) as listener:
+            listener.take(RATE // 2)
+
+    sound = server.record("reload.wav", replace)
+    assert np.isfinite(sound).all()
+    assert longest_silence(sound[RATE // 10 :]) < 32
+    assert client.ask("/status", reply="/status.reply").args[7:10] == ("bird", "playing", 4)
+
+
+@pytest.mark.parametrize("how", ["truncated", "hash"])
+def test_broken_file_changes_nothing_but_a_fail(
+    server: LiveServer, broken_voice: Callable[..., Path], how: str
+) -> None:
+    client = server.client
+
+    def replace() -> None:
+        shutil.copy(broken_voice(how), server.voices / "bird.voice")
+        fail = client.wait("/fail")
+        assert fail.args[0] == "/bird/load"
+        assert "bird.voice" in str(fail.args[1])
+
+    sound = server.record("broken.wav", replace)
+    assert longest_silence(sound[RATE // 10 :]) < 32
+    assert client.ask("/status", reply="/status.reply").args[8] == "playing"
+    assert not [message for message in client.heard if message.address == "/bird/loaded"]
+
+
+def test_three_quick_replacements_end_on_the_last(server: LiveServer, voice_paths: dict[str, Path]) -> None:
+    for name in ("rain", "bird", "stream"):
+        temporary = server.voices / ".next"
+        shutil.copy(voice_paths[name], temporary)
+        temporary.replace(server.voices / "bird.voice")
+        wait_until(lambda: "bird.voice has changed" in server.log, "the change to be noticed")
+    server.client.wait("/bird/loaded", lambda message: message.args[2] == 4)
+    server.client.settle()
+    assert server.client.ask("/status", reply="/status.reply").args[7:10] == ("bird", "playing", 4)
+
+
+def test_new_file_becomes_a_voice_and_load_plays_it_elsewhere(
+    server: LiveServer, voice_paths: dict[str, Path]
+) -> None:
+    shutil.copy(voice_paths["stream"], server.voices / "brook.voice")
+    server.client.wait("/brook/loaded")
+    server.client.send("/bird/load", "brook")
+    assert server.client.wait("/done").args == ("/bird/load", "brook.voice")
+    assert server.client.ask("/status", reply="/status.reply").args[6] == 3
+
+
+def test_killed_renderer_is_replaced_and_the_mix_goes_on(server: LiveServer) -> None:
+    client = server.client
+    client.send("/bird/intensity", 1)
+    client.settle()
+
+    def kill() -> None:
+        with Listener(server.stream_port) as listener:
+            listener.take(RATE)
+            for process in server.renderers():
+                os.kill(process, signal.SIGKILL)
+            listener.take(RATE // 2)
+        for name in ("bird", "rain"):
+            client.wait(f"/{name}/loaded")
+
+    sound = server.record("killed.wav", kill)
+    assert longest_silence(sound[RATE // 10 :]) < 32
+
+
+def test_future_bundle_waits_for_its_time_and_a_late_one_is_told(server: LiveServer) -> None:
+    import time
+
+    def bundle(at: float, address: str, *args: object) -> bytes:
+        tag = int((at + 2_208_988_800) * 2**32).to_bytes(8, "big")
+        element = encode(address, *args)
+        return b"#bundle\0" + tag + len(element).to_bytes(4, "big") + element
+
+    start = time.time()
+    server.client.send_raw(bundle(start + 0.3, "/ping"))
+    server.client.wait("/pong")
+    assert time.time() >= start + 0.3
+    server.client.send_raw(bundle(start - 1, "/bird/gain", -3))
+    late = server.client.wait("/late")
+    assert late.args[0] == "/bird/gain"
+    assert float(late.args[1]) > 1000  # type: ignore[arg-type]
+
+
+def test_two_listeners_hear_the_same_mix(server: LiveServer) -> None:
+    def listen() -> None:
+        with Listener(server.stream_port) as one, Listener(server.stream_port, fill=4096) as other:
+            for _ in range(8):
+                sounds.append((one.take(4096), other.take(4096)))
+
+    sounds: list[tuple[np.ndarray, np.ndarray]] = []
+    mix = server.record("two.wav", listen)
+    for heard in (np.concatenate([pair[index] for pair in sounds]) for index in (0, 1)):
+        start = find(mix, heard[1000:1256])
+        np.testing.assert_array_equal(mix[start : start + 4096], heard[1000 : 1000 + 4096])
+
+
+def find(mix: np.ndarray, piece: np.ndarray) -> int:
+    """Return where `piece` stands exactly in `mix`."""
+    for start in np.flatnonzero((mix[: len(mix) - len(piece)] == piece[0]).all(1)):
+        if np.array_equal(mix[start : start + len(piece)], piece):
+            return int(start)
+    raise AssertionError("what was heard is not in the recording")
+
+
+def test_recordings_are_not_overwritten(server: LiveServer) -> None:
+    server.record("take.flac", lambda: None)
+    assert "exists already" in str(server.client.ask("/record", "take.flac", reply="/fail").args[1])
+
+
+def test_taken_port_is_a_clear_error(server: LiveServer, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "petrichor", "serve", "--port", str(server.port), "--voices", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert f"--port: 127.0.0.1:{server.port} cannot be bound" in ended.stderr
+
+
+def test_two_clients_are_both_notified(server: LiveServer) -> None:
+    other = Client(server.port)
+    other.ask("/notify", 1, reply="/done")
+    other.send("/bird/intensity", 7.0)
+    assert other.wait("/clamped").args == ("/bird/intensity", 1.0)
+    assert server.client.wait("/clamped").args == ("/bird/intensity", 1.0)
+    other.close()
