@@ -111,3 +111,21 @@ class StreamServer:
         position = self._timeline.position
         for answer, address in self._subscribers.receive(datagram, source, time.monotonic(), position):
             self._socket.sendto(answer, address)
+
+
+def assert_exact(heard: np.ndarray, sound: np.ndarray, silent_blocks: int = 0) -> None:
+    """Assert that a recording is one unbroken piece of `sound`, but for so many silent blocks of 64 frames.
+
+    Args:
+        heard: From the first frame of sound. Shape [frames, 2].
+        sound: What was played, as for `StreamServer`.
+        silent_blocks: Underruns to be expected.
+    """
+    blocks = heard[: len(heard) // 64 * 64].reshape(-1, 64, 2)
+    silent = np.all(blocks == 0, axis=(1, 2))
+    assert np.count_nonzero(silent) == silent_blocks
+    played = blocks[~silent].reshape(-1, 2)
+    (start,) = np.flatnonzero(np.all(sound == played[0], axis=1))
+    expected = sound.take(range(start, start + len(played)), axis=0, mode="wrap")
+    differing = np.flatnonzero(np.any(played != expected, axis=1))
+    assert not len(differing), f"{len(differing)} of {len(played)} frames differ, from frame {differing[0]} on"
