@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
 from petrichor.osc import Message, encode, parse_datagram
 
 TIMEOUT = 30.0  # seconds: far longer than anything takes, even on a busy machine

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from petrichor import __version__
+from petrichor.config import ServeOptions
 from petrichor.errors import PetrichorError
-from petrichor.folders import default_voices
+from petrichor.folders import default_voices, find_voice
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,6 +81,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("voice", help="a voice file, or the name of one in the voice folder")
+    parser.add_argument("--voices", type=Path, default=default_voices(), help="the voice folder (%(default)s)")
     parser.add_argument("output", type=Path, help=".wav (32-bit float) or .flac (24-bit)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same samples (default: %(default)s)")
@@ -99,31 +102,58 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from petrichor.config import ServeOptions  # noqa: PLC0415  # each command loads only what it needs
-    from petrichor.server import Server  # noqa: PLC0415
+    from petrichor.server import Server  # noqa: PLC0415  # each command loads only what it needs
 
-    settings = ServeOptions(
-        options.host,
-        options.port,
-        options.stream_port,
-        options.voices,
-        options.recordings,
-        options.device,
-        options.rate,
-        options.ahead,
-        options.seed,
+    settings = dataclasses.replace(
+        _server_options(options),
+        port=options.port,
+        stream_port=options.stream_port,
+        recordings=options.recordings,
     )
     with Server(settings) as server:
         print(f"petrichor: OSC on {settings.host}:{server.port}, streams on {server.stream_port}", flush=True)
         server.run()
 
 
+def _server_options(options: argparse.Namespace) -> ServeOptions:
+    return ServeOptions(
+        host=options.host,
+        voices=options.voices,
+        device=options.device,
+        rate=options.rate,
+        ahead=options.ahead,
+        seed=options.seed,
+    )
+
+
 def _render(options: argparse.Namespace) -> None:
-    raise NotImplementedError(options)
+    from petrichor.render import RenderOptions, render_to_file  # noqa: PLC0415
+
+    report = render_to_file(
+        RenderOptions(
+            find_voice(options.voice, options.voices),
+            options.output,
+            options.seconds,
+            options.seed,
+            options.latent,
+            options.truncation,
+            options.intensity,
+            options.rate,
+            options.script,
+        )
+    )
+    print(
+        f"{options.output}: {report.seconds:g} s, {report.times_real_time:.1f} times real time, "
+        f"peak {report.peak:.1f} dBFS, RMS {report.rms:.1f} dBFS"
+    )
+    if report.refused:
+        print(f"{report.refused} messages of the score were refused", file=sys.stderr)
 
 
 def _play(options: argparse.Namespace) -> None:
-    raise NotImplementedError(options)
+    from petrichor.play import play_demonstration  # noqa: PLC0415
+
+    print(f"petrichor: {play_demonstration(_server_options(options), options.output)}")
 
 
 def _voices(options: argparse.Namespace) -> int:

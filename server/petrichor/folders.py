@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from petrichor.errors import OptionError
+from petrichor.voice_file import SUFFIX
+
 
 def default_voices() -> Path:
     """Return the folder of voices to use where none is named: the checkout's, else `./voices`, else `.`."""
@@ -13,3 +16,20 @@ def default_voices() -> Path:
         if folder.is_dir():
             return folder
     return Path(".")
+
+
+def find_voice(name: str, folder: Path) -> Path:
+    """Return the voice file meant by a name or a path.
+
+    Args:
+        name: A path, or the name of a file of `folder`, with or without `.voice`.
+        folder: Where names are looked up.
+
+    Raises:
+        OptionError: There is no such file.
+    """
+    for path in (Path(name), folder / f"{name.removesuffix(SUFFIX)}{SUFFIX}"):
+        if path.is_file():
+            return path
+    there = ", ".join(sorted(path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))) or "none"
+    raise OptionError(f"there is no voice {name!r}; in {folder}: {there}")

@@ -1,4 +1,4 @@
-"""The running server from outside: OSC round trips, hot reload, accidents, recording. All by the sound that came out."""
+"""The running server from outside: OSC round trips, hot reload, accidents, recording. By the sound that came out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from petrichor.osc import encode
 from tests.live_server import Client, Listener, LiveServer, live_server, wait_until
+
+from petrichor.osc import encode
 
 RATE = 48000
 
@@ -204,9 +205,7 @@ def test_three_quick_replacements_end_on_the_last(server: LiveServer, voice_path
     assert server.client.ask("/status", reply="/status.reply").args[7:10] == ("bird", "playing", 4)
 
 
-def test_new_file_becomes_a_voice_and_load_plays_it_elsewhere(
-    server: LiveServer, voice_paths: dict[str, Path]
-) -> None:
+def test_new_file_becomes_a_voice_and_load_plays_it_elsewhere(server: LiveServer, voice_paths: dict[str, Path]) -> None:
     shutil.copy(voice_paths["stream"], server.voices / "brook.voice")
     server.client.wait("/brook/loaded")
     server.client.send("/bird/load", "brook")
