@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import select
 import signal
 import socket
@@ -63,6 +64,9 @@ class Server:
         self._schedule: Schedule[tuple[Message, Address]] = Schedule()
         self._sender: Address | None = None  # of the message being obeyed
         self._running = True
+        # Processes started from here compute on one thread each: numpy's BLAS would start one more for each core,
+        # whose waiting is a busy loop.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._context = multiprocessing.get_context("spawn")
         self._slots = SharedSlots()
         self._bells = [Bell.pair() for _ in range(SLOTS)]
