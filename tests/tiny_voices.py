@@ -110,8 +110,8 @@ def break_voice(source: Path, path: Path, how: str) -> Path:
     Args:
         source: A good voice file.
         path: Where to.
-        how: "truncated", "hash", "missing", "compressed", "latent" (10^9 coordinates claimed), "shape" (the network makes
-            another shape than the file says), "network" (not a network) or "swapped" (another voice's network).
+        how: "truncated", "hash", "missing", "compressed", "latent" (10^9 coordinates claimed), "shape" (the network
+            makes another shape than the file says), "network" (not a network) or "swapped" (another voice's network).
     """
     from petrichor.voice_file import read_voice
 

@@ -89,10 +89,7 @@ class ClipEngine:
                 layer.stop()
                 continue
             layer.advance(controls, pause, self._fetch)
-            bus = np.zeros((2, QUANTUM), np.float32)
-            layer.add_to(bus)
-            bus *= np.float32(after) if before == after else np.linspace(before, after, QUANTUM, dtype=np.float32)
-            out += bus
+            layer.add_to(out, np.float32(after) if before == after else _ramp(before, after))
         self._gains = gains
         if self._worker is not None:
             self._order(self._worker)
@@ -138,6 +135,10 @@ class ClipEngine:
         if wanted != self._posted:
             self._posted = wanted
             worker.post(wanted)
+
+
+def _ramp(before: float, after: float) -> np.ndarray:
+    return np.linspace(before, after, QUANTUM, dtype=np.float32)
 
 
 def soften(sound: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ sizes of the blocks that are asked for. Called by the block loop only.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -23,60 +24,73 @@ OVERLAP_LIMITS = (0.020, 0.250)  # seconds
 
 Fetch = Callable[[ClipOrder, bool], Clip | None]
 
-_EDGE = np.arange(QUANTUM) + 0.5
+
+@functools.lru_cache(64)
+def fade_curve(frames: int, rising: bool) -> np.ndarray:
+    """Return the gains of an equal-power fade. Shape [frames], float32"""
+    part = (np.arange(frames, dtype=np.float32) + 0.5) * np.float32(np.pi / 2 / frames)
+    return np.sin(part) if rising else np.cos(part)
 
 
-class Fade:
-    """A rise or fall of a clip's level, equal power with its partner.
+def likeness_gain(frames: int, correlation: float) -> np.ndarray:
+    """Return what keeps a crossfade of two sounds that are alike from swelling in its middle. Shape [frames]
 
-    Where the two clips are alike (one changed into the other), sine and cosine would swell by up to 3 dB in the
-    middle: their correlation is divided out.
+    Sine and cosine keep the power of unrelated sounds; two equal ones would grow by 3 dB.
     """
-
-    def __init__(self, start: int, length: int, rising: bool, correlation: float = 0.0) -> None:
-        """Start at frame `start` of the clip and last `length` frames."""
-        self.start, self.end = start, start + length
-        self.rising = rising
-        self._correlation = correlation
-
-    def gain(self, position: int) -> np.ndarray:
-        """Return the gains of the quantum at `position` of the clip. Shape [QUANTUM], float32"""
-        part = np.clip((position - self.start + _EDGE) / (self.end - self.start), 0.0, 1.0) * (np.pi / 2)
-        curve = np.sin(part) if self.rising else np.cos(part)
-        if self._correlation > 0:
-            curve = curve / np.sqrt(1.0 + self._correlation * np.sin(2 * part))
-        return curve.astype(np.float32)
+    return 1 / np.sqrt(1 + 2 * np.float32(correlation) * fade_curve(frames, True) * fade_curve(frames, False))
 
 
 class Playing:
-    """A clip that sounds."""
+    """A clip that sounds.
 
-    def __init__(self, clip: Clip, position: int, fade: Fade) -> None:
-        """Play `clip` from frame `position`, rising by `fade`."""
+    Attributes:
+        clip: The clip.
+        position: Its next frame.
+        left: Frames until it is over.
+        overlap: So many frames before its end the next clip starts.
+        leaving: It fades out.
+    """
+
+    def __init__(self, clip: Clip, position: int, overlap: int) -> None:
+        """Play `clip` from frame `position`."""
         self.clip = clip
         self.position = position
         self.left = clip.sound.shape[1] - position
-        self._fades = [fade]
+        self.overlap = overlap
         self.leaving = False
+        self._fades: list[tuple[int, np.ndarray]] = []  # first frame, gains
 
-    def leave(self, length: int, correlation: float = 0.0) -> None:
-        """Fade out within `length` frames."""
-        length = max(1, min(length, self.left))
-        self._fades.append(Fade(self.position, length, False, correlation))
-        self.left = length
+    def fade(self, curve: np.ndarray) -> None:
+        """Apply gains to the frames from here on. Shape [frames]"""
+        self._fades.append((self.position, curve))
+
+    def leave(self, curve: np.ndarray) -> None:
+        """Fade out by `curve`, then be over. Shape [frames], not more than are left"""
+        self.fade(curve)
+        self.left = len(curve)
         self.leaving = True
 
-    def add_to(self, bus: np.ndarray) -> None:
-        """Add the next quantum to `bus`, shape [2, QUANTUM], and move on."""
-        frames = min(QUANTUM, self.left)
-        piece = self.clip.sound[:, self.position : self.position + frames]
-        for fade in self._fades:
-            if self.position < fade.end:
-                piece = piece * fade.gain(self.position)[:frames]
-        bus[:, :frames] += piece
+    def becomes(self, clip: Clip, frames: int) -> bool:
+        """Tell whether `clip` is this clip made from another latent, and so many frames are left to change over."""
+        same = self.clip.order.changed_into(clip.order) and self.clip.sound.shape == clip.sound.shape
+        return same and self.left > frames
+
+    def add_to(self, out: np.ndarray, gain: np.ndarray | np.float32) -> None:
+        """Add the next quantum times `gain` to `out`, shape [2, QUANTUM], and move on."""
+        start, frames = self.position, min(QUANTUM, self.left)
+        piece = self.clip.sound[:, start : start + frames]
+        for first, curve in self._fades:
+            gains = curve[start - first : start - first + frames]
+            if len(gains):  # a fade may end within the quantum: it ends at 1 or with the clip
+                piece = piece.copy()
+                piece[:, : len(gains)] *= gains
+        if frames == QUANTUM:
+            out += piece * gain
+        else:
+            out[:, :frames] += piece * (gain if np.ndim(gain) == 0 else gain[:frames])  # type: ignore[index]
         self.position += frames
         self.left -= frames
-        self._fades = [fade for fade in self._fades if not fade.rising or self.position < fade.end]
+        self._fades = [(first, curve) for first, curve in self._fades if self.position < first + len(curve)]
 
 
 class Layer:
@@ -114,11 +128,10 @@ class Layer:
             self._start(fetch(self.order, False))
         current = self._current
         if current is not None:
-            overlap = self._overlap(current.clip)
-            if current.left >= overlap + QUANTUM:
+            if current.left >= current.overlap + QUANTUM:
                 return
             if pause > 0:
-                current.leave(overlap)
+                current.leave(fade_curve(min(current.overlap, current.left), False))
                 self._rest = current.clip.rest
             else:
                 self._start(fetch(self.order, True))
@@ -127,11 +140,12 @@ class Layer:
             if self._rest <= 0:
                 self._start(fetch(self.order, False))
 
-    def add_to(self, bus: np.ndarray) -> None:
-        """Add the next quantum of every clip to `bus`, shape [2, QUANTUM]."""
+    def add_to(self, out: np.ndarray, gain: np.ndarray | np.float32) -> None:
+        """Add the next quantum of every clip times `gain` to `out`, shape [2, QUANTUM]."""
         for playing in self._playing:
-            playing.add_to(bus)
-        self._playing = [playing for playing in self._playing if playing.left > 0]
+            playing.add_to(out, gain)
+        if self._playing and self._playing[0].left <= 0:
+            self._playing = [playing for playing in self._playing if playing.left > 0]
 
     def stop(self) -> None:
         """Drop everything: the layer is not heard."""
@@ -153,7 +167,7 @@ class Layer:
         index, current = self.order.index, self._current
         if current is not None and self.order.index > 0:
             moved = distance(controls.latent, current.clip.order.controls.latent)
-            ending = current.left < 3 * self._overlap(current.clip)
+            ending = current.left < 3 * current.overlap
             self.switching = self.switching or (moved >= NEAR and not ending)
             if self.switching:
                 index = current.clip.order.index + (1 if moved >= FAR else 0)
@@ -166,16 +180,19 @@ class Layer:
         if clip is None:
             return
         before = self._current
-        fade = round(SWITCH_FADE * self._rate) if self.switching else self._overlap(clip)
-        position, correlation = 0, 0.0
-        if self.switching and before is not None and before.clip.order.changed_into(clip.order):
-            if before.left > 2 * fade and clip.sound.shape == before.clip.sound.shape:
-                position = before.position  # it changes as it plays
-                correlation = _alike(before.clip.sound, clip.sound, position, fade)
+        overlap = self._overlap(clip)
+        fade = min(round(SWITCH_FADE * self._rate), overlap) if self.switching else overlap
+        started = Playing(clip, 0, overlap)
+        alike = np.ones(1, np.float32)
+        if self.switching and before is not None and before.becomes(clip, 2 * fade):
+            started = Playing(clip, before.position, overlap)
+            alike = likeness_gain(fade, _correlation(before, started, fade))
+        started.fade(fade_curve(fade, True) * alike)
         for playing in self._playing:
             if not playing.leaving or self.switching:
-                playing.leave(fade, correlation if playing is before else 0.0)
-        self._playing.append(Playing(clip, position, Fade(position, fade, True, correlation)))
+                frames = min(fade, playing.left)
+                playing.leave(fade_curve(frames, False) * (alike[-frames:] if playing is before else 1))
+        self._playing.append(started)
         if self.order.same_as(clip.order):
             if self.switching:
                 self._since, self.switching = 0, False
@@ -188,9 +205,8 @@ class Layer:
         return max(QUANTUM, min(round(wanted), frames // 3))
 
 
-def _alike(one: np.ndarray, other: np.ndarray, start: int, frames: int) -> float:
-    """Return the correlation of two sounds over the frames from `start`, not below 0."""
-    a, b = one[:, start : start + frames].ravel(), other[:, start : start + frames].ravel()
-    frames = min(len(a), len(b))
-    power = float(np.dot(a[:frames], a[:frames]) * np.dot(b[:frames], b[:frames]))
-    return max(0.0, float(np.dot(a[:frames], b[:frames])) / np.sqrt(power)) if power > 0 else 0.0
+def _correlation(one: Playing, other: Playing, frames: int) -> float:
+    """Return how much alike two clips sound in the next frames: 0 (or opposed) … 1 (the same)."""
+    a, b = (playing.clip.sound[:, playing.position : playing.position + frames].ravel() for playing in (one, other))
+    power = float(np.dot(a, a)) * float(np.dot(b, b))
+    return max(0.0, float(np.dot(a, b)) / np.sqrt(power)) if power > 0 else 0.0

@@ -1,4 +1,4 @@
-"""What every engine is: something that turns controls into sound, for ever. Used by renderers and `petrichor render`."""
+"""What every engine is: controls in, endless sound out. Used by renderer processes and by `petrichor render`."""
 
 from __future__ import annotations
 

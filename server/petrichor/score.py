@@ -48,7 +48,8 @@ def read_score(path: Path) -> list[Message]:
     """Read a score.
 
     Args:
-        path: `.toml` with `[[event]] at = 1.5, address = "/rain/intensity", args = [0.8]`, or `.osc` as scsynth reads it.
+        path: `.toml` with tables `[[event]] at = 1.5, address = "/rain/intensity", args = [0.8]` (each on a line of its
+            own), or `.osc` as scsynth reads it.
 
     Returns:
         Messages in order of time; `time` is seconds from the start, never None.
