@@ -15,12 +15,18 @@ FAULTS = ("couldn't create", "connection failed", "no method for", "bad argument
 # Lets the test send one value to any receiver of the patch: "name value" by UDP.
 _REMOTE = """#N canvas 0 0 300 200 12;
 #X obj 10 10 loadbang;
-#X msg 10 40 listen {port} 127.0.0.1;
-#X obj 10 70 netreceive -u;
-#X msg 10 100 \\; \\$1 \\$2;
+#X obj 10 40 t b b;
+#X msg 100 70 listen {port} 127.0.0.1;
+#X obj 100 100 netreceive -u;
+#X msg 100 130 \\; \\$1 \\$2;
+#X msg 10 70 listening;
+#X obj 10 100 print remote;
 #X connect 0 0 1 0;
-#X connect 1 0 2 0;
+#X connect 1 0 5 0;
+#X connect 1 1 2 0;
 #X connect 2 0 3 0;
+#X connect 3 0 4 0;
+#X connect 5 0 6 0;
 """
 
 
@@ -44,6 +50,11 @@ class PureData(Process):
         command = ["pd", "-nogui", "-nosound", "-nrt", "-noprefs", "-nomidi", "-stderr", "-r", str(rate)]
         command += ["-path", str(PATCHES / "pd"), *options]
         super().__init__([*command, "-open", str(folder / "remote.pd"), "-open", str(patch)])
+        try:
+            self.wait_line("remote: listening")
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, receiver: str, value: float | str) -> None:
         """Send one value to a receiver of the patch."""

@@ -1,0 +1,106 @@
+// A Petrichor server seen from sclang: its voices, its sound, its answers.
+//
+//   p = Petrichor.new;                  // 127.0.0.1, port 9000
+//   p.play(s);                          // hear the mix
+//   p.bird.intensity = 0.8;
+//   p.free;
+Petrichor {
+	var <address;        // NetAddr: control messages
+	var <streamAddress;  // NetAddr: the sound, by default the control port + 1
+	var <streams;        // List of PetrichorStream
+	var voices, responders;
+
+	*new { |host = "127.0.0.1", port = 9000, streamPort|
+		^super.new.init(host, port, streamPort ?? { port + 1 })
+	}
+
+	init { |host, port, streamPort|
+		address = NetAddr(host, port);
+		streamAddress = NetAddr(host, streamPort);
+		streams = List.new;
+		voices = IdentityDictionary.new;
+		responders = [
+			OSCFunc({ |message| "Petrichor: % %".format(*message[1..2]).warn }, '/fail', address)
+		];
+		responders.do(_.permanent_(true));
+	}
+
+	// A voice by the name of its file without .voice.
+	voice { |name|
+		^voices.atFail(name.asSymbol) {
+			var voice = PetrichorVoice(name, address);
+			voices[name.asSymbol] = voice;
+			voice
+		}
+	}
+
+	bird { ^this.voice(\bird) }
+	rain { ^this.voice(\rain) }
+
+	// Play the mix in a booted scsynth on the same machine as sclang; two channels from bus `out` on.
+	// `fill`: frames held ahead, 512…16384; fewer = sooner, more = safer. Returns a PetrichorStream.
+	play { |server, out = 0, fill = 4096, target|
+		var stream = PetrichorStream(streamAddress, server ? Server.default, out, fill, target);
+		streams.add(stream);
+		^stream.play
+	}
+
+	stop {
+		streams.do(_.free);
+		streams.clear
+	}
+
+	// Any control message, as in send("/*/gain", -6).
+	send { |path ... arguments|
+		address.sendMsg(path, *arguments)
+	}
+
+	gain_ { |decibels| this.send("/master/gain", decibels.asFloat) }
+
+	// Record the mix into a file of the server's recordings folder.
+	record { |name| this.send("/record", name.asString) }
+	stopRecording { this.send("/record") }
+
+	// Let the server tell of what it does (/done, /fail and changes) until notify(false).
+	notify { |on = true| this.send("/notify", on.binaryValue) }
+
+	// Call `action` once the server has acted on everything sent before; or `missing` after `timeout` seconds.
+	sync { |action, timeout = 2, missing|
+		var number = 0x7fffff.rand;
+		this.ask('/synced', [number], { action.value }, timeout, missing);
+		this.send("/sync", number)
+	}
+
+	// Ask for the server's state: an Event with version, rate, streamPort, subscribers, underruns, recording, voices.
+	status { |action, timeout = 2, missing|
+		this.ask('/status.reply', nil, { |message|
+			var keys = [\version, \rate, \streamPort, \subscribers, \underruns, \recording];
+			var state = ();
+			keys.do { |key, index| state[key] = message[index + 1] };
+			state[\voices] = message[8..].clump(3).collect { |voice|
+				(name: voice[0], state: voice[1], latentSize: voice[2])
+			};
+			action.value(state)
+		}, timeout, missing);
+		this.send("/status")
+	}
+
+	// Wait for one answer.
+	ask { |path, template, action, timeout, missing|
+		var answered = false;
+		var responder = OSCFunc({ |message| answered = true; action.value(message) },
+			path, address, argTemplate: template).oneShot;
+		SystemClock.sched(timeout, {
+			answered.not.if {
+				responder.free;
+				missing !? { missing.value } ?? { "Petrichor: no % from %".format(path, address).warn }
+			};
+			nil
+		})
+	}
+
+	free {
+		this.stop;
+		responders.do(_.free)
+	}
+}

@@ -1,0 +1,117 @@
+// The sound of a Petrichor server in a scsynth.
+//
+// A player Synth reports what it has played (SendReply); sclang forwards that as /pull; the server answers scsynth
+// itself: /b_setn into a ring buffer and /c_set of how far it is written. So scsynth's own clock paces the sound.
+// scsynth must run on the machine that sclang runs on; /b_setn is not checked for loss.
+PetrichorStream {
+	classvar <ring = 32768, <modulus = 524288, <block = 128, <interval = 0.25, <>verbose = true;
+	classvar lastId = 0;
+	var <address, <server, <out, <fill, <target;
+	var <token, <rpos = 0, <wpos = 0, <underruns = 0;
+	var id, buffer, bus, synth, responders, watch, idle, seen, stopping;
+
+	*new { |address, server, out = 0, fill = 4096, target|
+		^super.newCopyArgs(address, server, out, fill.clip(512, ring div: 2), target)
+	}
+
+	// Exact to the sample: the position counts in whole control blocks, BufRd reads at whole frames, and Select
+	// (not a multiplication, which ramps) makes silence where nothing has come.
+	*synthDef {
+		^SynthDef(\petrichorStream, { |out = 0, buffer, bus, start = 3072, id = 0|
+			var frames = BlockSize.ir, wpos = In.kr(bus), rpos, underruns, started, held, playing, sound;
+			#rpos, underruns, started = LocalIn.kr(3);
+			held = (wpos - rpos + modulus) % modulus;
+			started = (started + (held >= start)).min(1);
+			playing = started * (held >= frames);
+			LocalOut.kr([(rpos + (playing * frames)) % modulus, underruns + started - playing, started]);
+			// Every fourth control block, as an Impulse at the control rate itself never triggers again.
+			SendReply.kr(Impulse.kr(ControlRate.ir / 4), '/petrichor/pull', [rpos, wpos, underruns], id);
+			sound = BufRd.ar(2, buffer, Phasor.ar(0, playing, 0, ring), 1, 1);
+			Out.ar(out, Select.ar(playing, [DC.ar([0, 0]), sound]))
+		})
+	}
+
+	connected { ^token.notNil }
+
+	// Frames held ahead just now.
+	held { ^(wpos - rpos) % modulus }
+
+	play {
+		stopping = false;
+		id = lastId = lastId + 1;
+		idle = 3;
+		CmdPeriod.doOnce { this.free };
+		fork {
+			this.class.synthDef.send(server);
+			buffer = Buffer.alloc(server, ring, 2);
+			bus = Bus.control(server, 1);
+			server.sync;
+			stopping.not.if { this.listen }
+		}
+	}
+
+	listen {
+		responders = [
+			OSCFunc({ |message| this.pull(*message[3..]) }, '/petrichor/pull', server.addr, argTemplate: [nil, id]),
+			OSCFunc({ |message| this.subscribed(*message[1..]) }, '/subscribed', address),
+			OSCFunc({ |message| this.expired(message[1]) }, '/expired', address),
+			OSCFunc({ |message| "Petrichor: % %".format(*message[1..2]).warn }, '/fail', address)
+		];
+		responders.do(_.permanent_(true));
+		// As in Pd: if nothing has come for a second, subscribe (again); the server may start later, or restart.
+		watch = SkipJack({ this.look }, interval, { stopping }, "PetrichorStream", SystemClock, true)
+	}
+
+	look {
+		idle = if(wpos == seen) { idle + 1 } { 0 };
+		seen = wpos;
+		(idle >= 4).if { this.subscribe }
+	}
+
+	subscribe {
+		token !? { verbose.if { "Petrichor: no sound from %, subscribing again".format(address).postln } };
+		idle = 2;
+		token = nil;
+		address.sendMsg("/subscribe", "scsynth", 2, block, fill, server.sampleRate.asInteger,
+			server.addr.port, buffer.bufnum, ring, bus.index)
+	}
+
+	subscribed { |newToken, rate, channels, block, fill, port, bufnum|
+		((port == server.addr.port) && (bufnum == buffer.bufnum)).if {
+			var old = synth;
+			token = newToken;
+			rpos = wpos = underruns = 0;
+			synth = Synth.basicNew(\petrichorStream, server);
+			server.sendBundle(nil, *([
+				old !? { old.freeMsg },
+				bus.setMsg(0),
+				synth.newMsg(target ?? { server.defaultGroup }, [
+					out: out, buffer: buffer, bus: bus, start: fill * 0.75, id: id
+				], \addToHead)
+			].reject(_.isNil)));
+			verbose.if { "Petrichor: connected to %, % Hz, fill %".format(address, rate, fill).postln }
+		}
+	}
+
+	expired { |number|
+		(number == token).if { this.subscribe }
+	}
+
+	pull { |newRpos, newWpos, newUnderruns|
+		#rpos, wpos, underruns = [newRpos, newWpos, newUnderruns].collect(_.asInteger);
+		token !? { address.sendMsg("/pull", token, rpos, wpos, underruns) }
+	}
+
+	free {
+		(stopping == false).if {
+			stopping = true;
+			watch !? { watch.stop };
+			responders.do(_.free);
+			token !? { address.sendMsg("/unsubscribe", token) };
+			token = nil;
+			synth !? { synth.free };
+			buffer !? { buffer.free };
+			bus !? { bus.free }
+		}
+	}
+}
