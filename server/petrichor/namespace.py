@@ -71,7 +71,8 @@ class Namespace:
             raise MessageError(message.address, self._unknown(first))
         if not parameter:
             raise MessageError(message.address, f"got no parameter, expected one of {', '.join(VOICE_PARAMETERS)}")
-        for name in names:
+        loaded = [name for name in names if self._voices.state(name) is not None]
+        for name in loaded if len(names) > 1 else names:  # a pattern means the voices that can obey
             for one in match_parameters(message.address, parameter):
                 self._obey_voice(name, one, message)
 

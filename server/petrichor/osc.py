@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
-from pythonosc.parsing.osc_types import ParseError
 
 from petrichor.errors import MessageError
 
@@ -134,16 +133,36 @@ def _parse_message(data: bytes, time: float | None) -> Message:
         if len(values) != 4 * count:
             raise MessageError(address, f"got {len(values)} bytes of arguments, expected {4 * count}")
         return Message(address, tuple(np.frombuffer(values, ">f4").tolist()), time)
-    return Message(address, _parse_mixed(address, data, tags), time)
+    return Message(address, _parse_mixed(address, data, tags, values), time)
 
 
-def _parse_mixed(address: str, data: bytes, tags: str) -> tuple[object, ...]:
+def _parse_mixed(address: str, data: bytes, tags: str, values: bytes) -> tuple[object, ...]:
     if not set(tags[1:]) <= set("ifsbhdTFNS") or len(tags) > MAX_MESSAGES:
         raise MessageError(address, f"got the type tags {tags!r:.40}, expected only i f s b h d T F N")
+    _check_arguments(address, tags[1:], values)
     try:
         return tuple(OscMessage(data).params)
-    except (ParseError, ValueError, struct.error, IndexError) as error:  # ValueError: bytes that are not UTF-8
+    except Exception as error:  # python-osc has errors of several families and lets others through
         raise MessageError(address, f"arguments cannot be read: {error}") from error
+
+
+def _check_arguments(address: str, tags: str, values: bytes) -> None:
+    """Walk the arguments, so that python-osc is given no blob of negative size, open string or missing byte."""
+    sizes = {"i": 4, "f": 4, "h": 8, "d": 8, "t": 8, "T": 0, "F": 0, "N": 0}
+    start = 0
+    for tag in tags:
+        if tag in sizes:
+            start += sizes[tag]
+        elif tag == "b":
+            size = struct.unpack_from(">i", values, start)[0] if start + 4 <= len(values) else -1
+            start = start + 4 + (size + 3) // 4 * 4 if size >= 0 else len(values) + 1
+        else:
+            end = values.find(b"\0", start)
+            start = (end + 4) // 4 * 4 if end >= 0 else len(values) + 1
+        if start > len(values):
+            break
+    if start != len(values):
+        raise MessageError(address, f"got {len(values)} bytes of arguments, which do not fit the type tags {tags!r:.40}")
 
 
 def _read_string(data: bytes, what: str) -> tuple[str, bytes]:

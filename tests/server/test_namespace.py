@@ -1,0 +1,186 @@
+"""Addresses, patterns and parameters: what a message means."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from petrichor.controls import VoiceState
+from petrichor.errors import MessageError
+from petrichor.namespace import Namespace, match_names
+from petrichor.osc import Message
+from petrichor.parameters import TABLE, VOICE_PARAMETERS, amplitude
+
+ROOT = Path(__file__).parents[2]
+
+
+class FakeVoices:
+    """Two voices, and one that is not loaded yet."""
+
+    def __init__(self) -> None:
+        self.states = {name: VoiceState(name, 4, 1.0) for name in ("bird", "rain")}
+        self.loads: list[str] = []
+
+    def names(self) -> list[str]:
+        return [*self.states, "late"]
+
+    def state(self, name: str) -> VoiceState | None:
+        return self.states.get(name)
+
+    def updated(self, name: str) -> None:
+        pass
+
+    def load(self, name: str, message: Message) -> None:
+        self.loads.append(name)
+
+
+@pytest.fixture
+def voices() -> FakeVoices:
+    return FakeVoices()
+
+
+@pytest.fixture
+def clamps() -> list[tuple[str, float]]:
+    return []
+
+
+@pytest.fixture
+def namespace(voices: FakeVoices, clamps: list[tuple[str, float]]) -> Namespace:
+    return Namespace(voices, {"/ping": lambda message: None}, lambda *clamp: clamps.append(clamp))
+
+
+def test_message_reaches_its_voice_only(namespace: Namespace, voices: FakeVoices) -> None:
+    namespace.obey(Message("/rain/intensity", (0.9,)))
+    assert voices.states["rain"].controls.intensity == 0.9
+    assert voices.states["bird"].controls.intensity == 0.5
+
+
+@pytest.mark.parametrize(
+    "pattern", ["/{bird,rain}/gain", "/*i*/gain", "/[br]???/{gain}", "/????/ga[hi]n", "/[!l]*/gain"]
+)
+def test_patterns_reach_all_that_match(namespace: Namespace, voices: FakeVoices, pattern: str) -> None:
+    namespace.obey(Message(pattern, (-6,)))
+    assert [state.values["gain"] for state in voices.states.values()] == [-6.0, -6.0]
+
+
+@pytest.mark.parametrize("pattern", ["*a*b*c*d*", "[", "{a", "[z-a]"])
+def test_bad_patterns_are_refused_or_match_nothing(pattern: str) -> None:
+    try:
+        assert match_names("/x", pattern, ["bird"]) == []
+    except MessageError:
+        pass
+
+
+def test_values_out_of_range_are_clamped_and_told(
+    namespace: Namespace, voices: FakeVoices, clamps: list[tuple[str, float]]
+) -> None:
+    for row in VOICE_PARAMETERS.values():
+        if row.tags in ("f", "i") and row.low is not None:
+            for value, edge in ((-1e9, row.low), (1e12, row.high)):
+                clamps.clear()
+                namespace.obey(Message(f"/rain/{row.name}", (value,)))
+                assert clamps == [(f"/rain/{row.name}", edge)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message("/ping/pong"),
+        Message("/"),
+        Message("/rain"),
+        Message("/rain/"),
+        Message("/rain/latent", (1.0,)),
+        Message("/rain/latent", (1.0, 2.0, 3.0, float("inf"))),
+        Message("/rain/latent", (b"\0" * 12,)),
+        Message("/rain/latent", (b"\x7f\xc0\0\0" * 4,)),
+        Message("/rain/latent", ("1", "2", "3", "4")),
+        Message("/rain/latent/4", (0.0,)),
+        Message("/rain/latent/-1", (0.0,)),
+        Message("/rain/latent/" + "9" * 100, (0.0,)),
+        Message("/rain/latent/0/1", (0.0,)),
+        Message("/rain/new", (1,)),
+        Message("/rain/gain", (None,)),
+        Message("/rain/gain", (True,)),
+        Message("/rain/gain", (1.0, 2.0)),
+        Message("/rain/mute", ("yes",)),
+        Message("/late/gain", (0.0,)),
+        Message("/rain/*z", (0.0,)),
+    ],
+)
+def test_bad_messages_are_refused_and_change_nothing(
+    namespace: Namespace, voices: FakeVoices, message: Message
+) -> None:
+    before = voices.states["rain"].controls
+    with pytest.raises(MessageError) as caught:
+        namespace.obey(message)
+    assert caught.value.reason
+    after = voices.states["rain"].controls
+    np.testing.assert_array_equal(before.latent, after.latent)
+    assert (before.intensity, before.seed, before.draw) == (after.intensity, after.seed, after.draw)
+
+
+def test_latents_as_floats_as_blob_and_one_by_one_are_the_same() -> None:
+    values = [0.5, -0.25, 0.125, 1.0]
+    states = [VoiceState("rain", 4, 1.0) for _ in range(3)]
+    states[0].apply("latent", values)
+    states[1].apply("latent", [np.array(values, ">f4").tobytes()])
+    for index, value in enumerate(values):
+        states[2].apply(f"latent/{index}", [value])
+    for state in states:
+        np.testing.assert_array_equal(state.controls.latent, np.array(values, np.float32))
+
+
+def test_given_latents_are_clipped_to_the_truncation_and_come_back_when_it_opens() -> None:
+    state = VoiceState("rain", 2, 1.0)
+    state.apply("latent", [2.5, -0.5])
+    assert state.controls.latent.tolist() == [1.0, -0.5]
+    state.apply("truncation", [3.0])
+    assert state.controls.latent.tolist() == [2.5, -0.5]
+    state.apply("truncation", [0.0])
+    assert state.controls.latent.tolist() == [0.0, 0.0]
+
+
+def test_seeds_are_repeatable_and_new_is_new() -> None:
+    one, other = VoiceState("rain", 16, 1.0, seed=1), VoiceState("rain", 16, 1.0, seed=2)
+    assert not np.array_equal(one.controls.latent, other.controls.latent)
+    for state in (one, other):
+        state.apply("seed", [42.0])  # Pd sends floats
+    for _ in range(3):
+        np.testing.assert_array_equal(one.controls.latent, other.controls.latent)
+        assert one.controls.seed == other.controls.seed
+        before = one.controls
+        for state in (one, other):
+            state.apply("new", [])
+        assert not np.array_equal(one.controls.latent, before.latent)
+        assert one.controls.draw == before.draw + 1
+
+
+def test_network_of_another_size_keeps_every_value_but_the_latent() -> None:
+    state = VoiceState("rain", 16, 1.0)
+    state.apply("gain", [-9])
+    other = state.fitted(4)
+    assert other.controls.latent.shape == (4,)
+    assert state.controls.latent.shape == (16,)
+    state.apply("gain", [-3])
+    assert other.values["gain"] == -3
+    assert state.fitted(16) is state
+
+
+def test_mute_and_the_foot_of_the_range_are_silence() -> None:
+    state = VoiceState("rain", 4, 1.0)
+    state.apply("mute", [1.0])
+    assert state.strip.gain == 0.0
+    assert amplitude(-60.0) == 0.0
+    assert amplitude(0.0) == 1.0
+    assert amplitude(-20.0) == pytest.approx(0.1)
+
+
+def test_readme_lists_exactly_the_table() -> None:
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| `(/[^`]*)` \| ([^|]*) \|", text, re.MULTILINE)
+    assert [address for address, _ in rows] == [row.address for row in TABLE]
+    for (address, tags), row in zip(rows, TABLE, strict=True):
+        assert tags.strip() == (f"`{row.tags}`" if row.tags else "–"), address

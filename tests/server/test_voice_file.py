@@ -1,0 +1,154 @@
+"""The voice file: what is written is read, and nothing else is."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from petrichor.errors import VoiceFileError
+from petrichor.voice_file import VoiceInfo, read_voice, write_voice
+
+INFO = VoiceInfo(
+    kind="clip",
+    sample_rate=16000,
+    channels=1,
+    latent_size=4,
+    frames=160,
+    signature="clip",
+    inputs={"latent": (1, 4)},
+    outputs={"audio": (1, 160)},
+    directions=("loud",),
+)
+ARRAYS = {"direction/loud": np.arange(4, dtype=np.float32)}
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "# Crédits")
+    voice = read_voice(path)
+    assert (voice.name, voice.info, voice.generator, voice.credits) == ("wren", INFO, b"network", "# Crédits")
+    np.testing.assert_array_equal(voice.arrays["direction/loud"], ARRAYS["direction/loud"])
+    assert [p.name for p in tmp_path.iterdir()] == ["wren.voice"], "a temporary file was left behind"
+
+
+def test_same_content_same_bytes(tmp_path: Path) -> None:
+    for name in ("one.voice", "two.voice"):
+        write_voice(tmp_path / name, INFO, b"network", ARRAYS, "")
+    assert (tmp_path / "one.voice").read_bytes() == (tmp_path / "two.voice").read_bytes()
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_voice(path, INFO, "not bytes", ARRAYS, "")  # type: ignore[arg-type]
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kind": "loop"}, "kind is 'loop'"),
+        ({"sample_rate": 0}, "sample_rate is 0"),
+        ({"sample_rate": 44100.0}, "sample_rate is 44100.0"),
+        ({"channels": 3}, "channels is 3"),
+        ({"latent_size": 10**9}, "latent_size is 1000000000"),
+        ({"frames": 1 << 40}, "frames is"),
+        ({"signature": "step"}, "expected 'clip'"),
+        ({"inputs": {"latent": (1, 5)}}, r"expected \[1, 4\]"),
+        ({"outputs": {"audio": (1, -160)}}, "outputs.audio"),
+        ({"truncation": float("nan")}, "truncation"),
+        ({"intensity": {"mode": "magic"}}, "intensity mode"),
+        ({"intensity": {"mode": "layers", "layers": 99, "rest_seconds": 0}}, "layers is 99"),
+        ({"inversion": {"nfft": 2048}}, "inversion lacks"),
+    ],
+)
+def test_senseless_descriptions_are_refused(change: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        dataclasses.replace(INFO, **change)  # type: ignore[arg-type]
+
+
+def rewrite(path: Path, change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED) -> None:
+    """Change the members of a voice file."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def describe(**changes: object) -> Callable[[dict[str, bytes]], None]:
+    """Return a change of `voice.json`."""
+
+    def change(members: dict[str, bytes]) -> None:
+        members["voice.json"] = json.dumps({**json.loads(members["voice.json"]), **changes}).encode()
+
+    return change
+
+
+def pickled(members: dict[str, bytes]) -> None:
+    """Put an array of Python objects in, with a fitting hash."""
+    import hashlib
+
+    buffer = io.BytesIO()
+    np.savez(buffer, evil=np.array([{}], dtype=object))
+    members["arrays.npz"] = buffer.getvalue()
+    hashes = json.loads(members["voice.json"])["sha256"]
+    hashes["arrays.npz"] = hashlib.sha256(members["arrays.npz"]).hexdigest()
+    describe(sha256=hashes)(members)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda members: members.pop("CREDITS.md"), "CREDITS.md is missing"),
+        (lambda members: members.update({"generator.tflite": b"another"}), "sha256 of generator.tflite differs"),
+        (lambda members: members.update({"voice.json": b"[]"}), "not an object"),
+        (lambda members: members.update({"voice.json": b"{"}), "Expecting"),
+        (describe(format=2), "format is 2"),
+        (describe(sha256=None), "no sha256"),
+        (describe(latent_size=10**9), "latent_size is 1000000000"),
+        (describe(directions=["quiet"]), "'quiet'"),
+        (pickled, "pickle"),
+    ],
+)
+def test_broken_members_are_refused(tmp_path: Path, change: Callable[[dict[str, bytes]], None], reason: str) -> None:
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    rewrite(path, change)
+    with pytest.raises(VoiceFileError, match=reason):
+        read_voice(path)
+
+
+def test_compressed_members_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.voice"
+    write_voice(path, INFO, b"0" * 100_000, ARRAYS, "")
+    rewrite(path, lambda members: None, zipfile.ZIP_DEFLATED)
+    with pytest.raises(VoiceFileError, match="compressed"):
+        read_voice(path)
+
+
+def test_no_length_of_a_truncated_file_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(VoiceFileError):
+            read_voice(path)
+
+
+@pytest.mark.parametrize("name", ["missing.voice", "."])
+def test_unreadable_paths_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VoiceFileError, match="cannot be read"):
+        read_voice(tmp_path / name)
