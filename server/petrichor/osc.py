@@ -162,7 +162,7 @@ def _check_arguments(address: str, tags: str, values: bytes) -> None:
         if start > len(values):
             break
     if start != len(values):
-        raise MessageError(address, f"got {len(values)} bytes of arguments, which do not fit the type tags {tags!r:.40}")
+        raise MessageError(address, f"got {len(values)} bytes of arguments, unfit for the type tags {tags!r:.40}")
 
 
 def _read_string(data: bytes, what: str) -> tuple[str, bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import stat
 import time
 from pathlib import Path
 
@@ -151,5 +152,7 @@ def _signature(path: Path) -> Signature | None:
     try:
         status = path.stat()
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.live_server import Client, Listener, LiveServer, live_server, wait_until
 
 from petrichor.osc import encode
+from tests.live_server import Client, Listener, LiveServer, live_server, wait_until
 
 RATE = 48000
 

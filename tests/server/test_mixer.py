@@ -1,0 +1,119 @@
+"""The mixer: gains glide, fades join, a late renderer is concealed without a step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from petrichor.controls import Strip
+from petrichor.mixer import Channel, Fade, Glide, Mixer, stereo_gains
+from petrichor.ring import FRAMES, Ring
+
+RATE = 48000
+
+
+def new_ring() -> Ring:
+    return Ring(np.zeros(2, np.int64), np.zeros((FRAMES, 2), np.float32))
+
+
+def tone(frames: int, start: int = 0, hz: float = 220.0) -> np.ndarray:
+    phase = 2 * np.pi * hz / RATE * (start + np.arange(frames))
+    return np.repeat(0.5 * np.sin(phase)[:, None], 2, 1).astype(np.float32)
+
+
+def largest_step(sound: np.ndarray) -> float:
+    return float(np.abs(np.diff(sound, axis=0)).max())
+
+
+def test_full_level_is_exact() -> None:
+    mixer, ring = Mixer(RATE), new_ring()
+    mixer.channels[0] = Channel(ring, Strip(), RATE, fade_in=0.001)
+    sound = tone(1024)
+    ring.write(sound)
+    mix = np.concatenate([mixer.mix(256)[0] for _ in range(4)])
+    np.testing.assert_array_equal(mix[256:], sound[256:])
+
+
+@pytest.mark.parametrize("pan", [-1.0, -0.5, 0.0, 0.5, 1.0])
+def test_pan_is_a_balance(pan: float) -> None:
+    left, right = stereo_gains(Strip(1.0, pan))
+    assert max(left, right) == pytest.approx(1.0)
+    assert left == pytest.approx(stereo_gains(Strip(1.0, -pan))[1])
+    if abs(pan) == 1:
+        assert min(left, right) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_gains_glide_without_a_step_whatever_the_block() -> None:
+    whole, parts = Glide(RATE, (1.0, 1.0)), Glide(RATE, (1.0, 1.0))
+    for glide in (whole, parts):
+        glide.target = np.array((0.0, 0.5), np.float32)
+    once = whole.next(4096)
+    joined = np.concatenate([np.broadcast_to(parts.next(n), (n, 2)) for n in (1, 63, 64, 256, 1000, 2712)])
+    np.testing.assert_allclose(once, joined, atol=2e-5)
+    assert largest_step(once) < 0.005
+    np.testing.assert_allclose(once[-1], (0.0, 0.5), atol=1e-2)
+
+
+def test_crossfade_keeps_the_power() -> None:
+    fade_in, fade_out = Fade(0.0), Fade(1.0)
+    fade_in.start(1.0, 2400)
+    fade_out.start(0.0, 2400)
+    for _ in range(2400 // 64):
+        power = np.square(fade_in.next(64)) + np.square(fade_out.next(64))
+        np.testing.assert_allclose(power, 1.0, atol=1e-3)
+    fade_in.next(64)
+    fade_out.next(64)
+    assert fade_out.silent
+    assert fade_in.next(64) == 1.0
+
+
+def test_late_renderer_is_concealed_without_a_step() -> None:
+    mixer, ring = Mixer(RATE), new_ring()
+    mixer.channels[3] = Channel(ring, Strip(), RATE, fade_in=0.01)
+    blocks, late = [], []
+    ring.write(tone(20480))
+    for index in range(400):
+        if index == 300:  # live sound returns, elsewhere in the tone
+            ring.write(tone(40000, start=77))
+        block, concealed = mixer.mix(256)
+        blocks.append(block)
+        late.append(concealed)
+    sound = np.concatenate(blocks)
+    assert late[:80] == [0] * 80
+    assert late[80:300] == [1] * 220
+    assert late[300:400] == [0] * 100
+    assert largest_step(sound[1000:]) < 1.5 * largest_step(tone(4096))
+    concealed_level = np.sqrt(np.mean(np.square(sound[80 * 256 : 300 * 256])))
+    assert concealed_level == pytest.approx(np.sqrt(np.mean(np.square(tone(20480)))), rel=0.1)
+
+
+def test_renderer_that_never_wrote_is_silence() -> None:
+    mixer = Mixer(RATE)
+    mixer.channels[0] = Channel(new_ring(), Strip(), RATE, fade_in=0.01)
+    mix, concealed = mixer.mix(256)
+    assert concealed == 1
+    assert not mix.any()
+
+
+def test_nobody_waits_for_a_channel_being_concealed() -> None:
+    mixer, dead, alive = Mixer(RATE), new_ring(), new_ring()
+    mixer.channels = {0: Channel(dead, Strip(), RATE, 0.01), 1: Channel(alive, Strip(), RATE, 0.01)}
+    alive.write(tone(512))
+    assert not mixer.ready(256)
+    mixer.mix(256)
+    assert mixer.ready(256)
+    mixer.mix(256)
+    assert not mixer.ready(256), "the living one is waited for"
+
+
+def test_ended_channel_is_taken_out_when_silent() -> None:
+    mixer, ring = Mixer(RATE), new_ring()
+    mixer.channels[5] = Channel(ring, Strip(), RATE, fade_in=0.001)
+    ring.write(tone(8192))
+    mixer.mix(256)
+    mixer.channels[5].end(0.01)
+    mixer.mix(256)
+    assert mixer.take_done() == []
+    last = mixer.mix(512)[0]
+    assert mixer.take_done() == [5]
+    assert abs(float(last[-1, 0])) < 1e-6

@@ -1,0 +1,108 @@
+"""Rings, slots and the timeline: what one side writes the other reads, across wraps and across processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from petrichor.controls import Controls
+from petrichor.ring import FRAMES, Ring
+from petrichor.slots import PREFIX, SharedSlots, remove_stale_segments
+from petrichor.timeline import Timeline
+
+
+def noise(frames: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((frames, 2)).astype(np.float32)
+
+
+def test_ring_is_exact_across_its_end() -> None:
+    ring = Ring(np.zeros(2, np.int64), np.zeros((FRAMES, 2), np.float32))
+    sound = noise(3 * FRAMES)
+    read, position = [], 0
+    for size in (1000, 64, 4096, 333) * 35:
+        ring.write(sound[position : position + size])
+        position += size
+        read.append(ring.read(size))
+    np.testing.assert_array_equal(np.concatenate(read), sound[:position])
+    assert ring.fill == 0
+    np.testing.assert_array_equal(ring.history(5000), sound[position - 5000 : position])
+
+
+def test_history_of_a_young_ring_is_short() -> None:
+    ring = Ring(np.zeros(2, np.int64), np.zeros((FRAMES, 2), np.float32))
+    ring.write(noise(100))
+    ring.read(60)
+    assert len(ring.history(500)) == 60
+
+
+def test_timeline_is_exact_across_its_end_and_refuses_what_is_gone() -> None:
+    timeline = Timeline(4096)
+    sound = noise(20000)
+    for start in range(0, 20000, 250):
+        timeline.append(sound[start : start + 250])
+    for start in (timeline.oldest, 17000, 19000):
+        np.testing.assert_array_equal(timeline.read(start, 900), sound[start : start + 900])
+    for start, frames in ((timeline.oldest - 1, 10), (19999, 2), (20000, 1), (-5, 5)):
+        with pytest.raises(IndexError):
+            timeline.read(start, frames)
+
+
+def test_controls_pass_and_are_seen_once() -> None:
+    controls = Controls(noise(250)[:, 0], 1.5, 0.25, 0.75, 2**31 - 1, 9)
+    with SharedSlots() as slots, SharedSlots(slots.name) as attached:
+        assert attached[3].read_controls() == (0, None)
+        slots[3].write_controls(controls)
+        sequence, seen = attached[3].read_controls()
+        assert seen is not None
+        np.testing.assert_array_equal(seen.latent, controls.latent)
+        assert (seen.truncation, seen.intensity, seen.spread) == (1.5, 0.25, 0.75)
+        assert (seen.seed, seen.draw) == (2**31 - 1, 9)
+        assert attached[3].read_controls(sequence) == (sequence, None)
+        assert attached[2].read_controls() == (0, None)
+
+
+def _write_controls(name: str, rounds: int) -> None:
+    slots = SharedSlots(name)
+    for value in range(rounds):
+        slots[0].write_controls(Controls(np.full(4096, value, np.float32), seed=value))
+    slots.close()
+
+
+def test_controls_are_never_torn() -> None:
+    """While another process writes as fast as it can, every vector read is of one piece."""
+    with SharedSlots() as slots:
+        writer = multiprocessing.get_context("spawn").Process(target=_write_controls, args=(slots.name, 20000))
+        writer.start()
+        sequence, reads = 0, 0
+        while writer.is_alive() or reads == 0:
+            sequence, controls = slots[0].read_controls(sequence)
+            if controls is not None:
+                reads += 1
+                assert (controls.latent == controls.seed).all()
+        writer.join()
+        writer.close()
+        assert reads > 1
+
+
+def test_segments_of_dead_servers_are_removed_and_of_living_ones_kept(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    living = multiprocessing.current_process().pid
+    for name in (f"{PREFIX}{dead.pid}-ab", f"{PREFIX}{living}-ab", f"{PREFIX}x", "other-1"):
+        (tmp_path / name).touch()
+    assert remove_stale_segments(tmp_path) == [f"{PREFIX}{dead.pid}-ab"]
+    assert len(list(tmp_path.iterdir())) == 3
+    assert remove_stale_segments(tmp_path / "missing") == []
+
+
+def test_segment_goes_with_its_owner() -> None:
+    with SharedSlots() as slots:
+        path = Path("/dev/shm") / slots.name
+        there = path.exists()
+    assert there or not path.parent.exists()
+    assert not path.exists()
