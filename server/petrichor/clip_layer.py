@@ -167,8 +167,8 @@ class Layer:
         index, current = self.order.index, self._current
         if current is not None and self.order.index > 0:
             moved = distance(controls.latent, current.clip.order.controls.latent)
-            ending = current.left < 3 * current.overlap
-            self.switching = self.switching or (moved >= NEAR and not ending)
+            changeable = current.left > current.overlap + 2 * SWITCH_FADE * self._rate
+            self.switching = self.switching or moved >= FAR or (moved >= NEAR and changeable)
             if self.switching:
                 index = current.clip.order.index + (1 if moved >= FAR else 0)
         order = ClipOrder(self.number, index, controls)

@@ -15,6 +15,7 @@ import numpy as np
 import soxr
 
 from petrichor.controls import Controls
+from petrichor.errors import VoiceFileError
 from petrichor.interpreter import Network
 from petrichor.inversion import Analysis, Inverter
 from petrichor.latent import distance, generator, stray
@@ -32,6 +33,7 @@ CUT = 0.45  # the most that is cut from a clip, so that no two seams are equally
 LAYER_PANS = (-0.55, 0.55, 0.15, -0.2, 0.75, -0.75, 0.4, -0.4)
 SOLO_PANS = (0.0, -0.6, 0.6, 0.25, -0.3, 0.8, -0.8, 0.45)
 CALIBRATION_CLIPS = 4
+SHORTEST = 0.05  # seconds; shorter clips leave nothing between two overlaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +163,9 @@ class ClipMaker:
         middle = Controls(np.zeros(info.latent_size, np.float32), info.truncation, spread=1.0)
         latents = [stray(middle.latent, 1.0, info.truncation, generator(0, i)) for i in range(CALIBRATION_CLIPS)]
         sounds = [self._sound(latent, generator(1, i)) for i, latent in enumerate(latents)]
+        shortest = min(len(sound) for sound in sounds) / self.rate
+        if shortest < SHORTEST:
+            raise VoiceFileError(self.voice.path, f"clips last {shortest:.3f} s, expected at least {SHORTEST} s")
         self._usual = max(float(np.median([decibels(sound) for sound in sounds])), -80.0)
         placed = (self._place(self._level(sound), i, 0.5) for i, sound in enumerate(sounds))
         return tuple(Clip(ClipOrder(i, -1, middle), sound, 1.0) for i, sound in enumerate(placed))
