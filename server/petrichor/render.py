@@ -117,6 +117,8 @@ def render_to_file(options: RenderOptions) -> RenderReport:
     voice = read_voice(options.voice)
     score = read_score(options.script) if options.script else []
     performance = Performance(voice, options, score)
+    if not options.output.parent.is_dir():
+        raise OutputError(f"{options.output.parent}: there is no such folder to write {options.output.name} into")
     temporary = options.output.with_name(f".{options.output.stem}.{os.getpid()}.partial{options.output.suffix}")
     started = time.perf_counter()
     peak = power = 0.0
@@ -127,8 +129,9 @@ def render_to_file(options: RenderOptions) -> RenderReport:
                 peak = max(peak, float(np.abs(block).max()))
                 power += float(np.square(block, dtype=np.float64).sum())
         os.replace(temporary, options.output)
-    except (OSError, RuntimeError) as error:  # soundfile's errors are RuntimeErrors
-        raise OutputError(f"{options.output}: {error}") from error
+    except (OSError, RuntimeError, AssertionError, OutputError) as error:  # soundfile asserts that all was written
+        reason = str(error).replace(str(temporary), options.output.name)
+        raise OutputError(f"{options.output}: cannot be written ({reason or 'short write'}); disk full?") from error
     finally:
         temporary.unlink(missing_ok=True)
     elapsed = time.perf_counter() - started

@@ -1,0 +1,105 @@
+"""The endless sound of stream voices."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from petrichor.clips import decibels
+from petrichor.controls import Controls
+from petrichor.engine import Engine, open_engine
+from petrichor.interpreter import Network
+from petrichor.stream_engine import StreamEngine
+from petrichor.voice_file import Voice
+
+LATENT = np.array([0.5, -0.5, 1.0, 0.0], np.float32)
+
+
+def opened(voices: dict[str, Voice], rate: int = 48_000) -> Engine:
+    return open_engine(voices["stream"], rate, background=True)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+def test_joined_blocks_are_the_whole_at_any_rate(voices: dict[str, Voice], rate: int) -> None:
+    now = Controls(LATENT)
+    whole = opened(voices, rate).render(now, rate // 2)
+    assert whole.shape == (rate // 2, 2)
+    assert whole.dtype == np.float32
+    assert np.isfinite(whole).all()
+    assert 0 < np.abs(whole).max() <= 1
+    engine, rng, blocks, left = opened(voices, rate), np.random.default_rng(0), [], rate // 2
+    while left:
+        frames = min(left, int(rng.integers(1, 400)))
+        blocks.append(engine.render(now, frames))
+        left -= frames
+    assert np.array_equal(np.concatenate(blocks), whole)
+
+
+def test_hops_follow_the_network_state(voices: dict[str, Voice]) -> None:
+    """An independent loop over the network gives the same samples: state, noise and controls reach it as declared."""
+    now = Controls(LATENT, seed=3, intensity=0.7)
+    sound = opened(voices).render(now, 512)
+    network, rng, memory, hops = Network(voices["stream"]), np.random.default_rng([3]), np.zeros((1, 128, 1)), []
+    for _ in range(4):
+        inputs = {
+            "noise": rng.standard_normal((1, 128, 1), np.float32),
+            "latent": LATENT[None],
+            "intensity": np.full((1, 1), 0.7, np.float32),
+            "state_memory": memory.astype(np.float32),
+        }
+        outputs = network(inputs)
+        memory = outputs["state_memory"]
+        hops.append(outputs["audio"][0])
+    assert np.allclose(sound, np.concatenate(hops), atol=1e-6)
+
+
+def test_seed_and_draw_restart_the_noise(voices: dict[str, Voice]) -> None:
+    engine = opened(voices)
+    first = engine.render(Controls(LATENT, seed=1), 1280)
+    assert not np.allclose(engine.render(Controls(LATENT, seed=1), 1280), first)
+    again = engine.render(Controls(LATENT, seed=1, draw=1), 1280)
+    assert np.allclose(again[640:], first[640:], atol=0.01)  # the state of before fades away
+    assert not np.allclose(opened(voices).render(Controls(LATENT, seed=2), 1280), first)
+
+
+def test_intensity_is_louder_and_glides(voices: dict[str, Voice]) -> None:
+    engine = opened(voices)
+    soft = decibels(engine.render(Controls(LATENT, intensity=0.0), 9600))
+    first = decibels(engine.render(Controls(LATENT, intensity=1.0), 128))
+    engine.render(Controls(LATENT, intensity=1.0), 9600)
+    loud = decibels(engine.render(Controls(LATENT, intensity=1.0), 9600))
+    assert soft < first < loud - 3
+    assert loud > soft + 10
+
+
+def test_a_hop_that_is_not_finite_is_silent_and_forgotten(
+    voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = StreamEngine(voices["stream"], 48_000)
+    run = engine._network
+    broken = dict.fromkeys(("audio", "state_memory"), np.full((1, 128, 1), np.nan, np.float32))
+    monkeypatch.setattr(engine, "_network", lambda _: broken)
+    assert not engine.render(Controls(LATENT), 128).any()
+    monkeypatch.setattr(engine, "_network", run)
+    assert np.isfinite(engine.render(Controls(LATENT), 1280)).all()
+
+
+def test_stereo_networks_stay_stereo(voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = StreamEngine(voices["stream"], 48_000)
+    stereo = np.stack([np.full(128, 0.25), np.full(128, -2.0)], axis=1)[None].astype(np.float32)
+    monkeypatch.setattr(engine, "_network", lambda inputs: {**inputs, "audio": stereo})
+    assert engine.render(Controls(LATENT), 1).tolist() == [[0.25, -1.0]]
+    engine.close()
+
+
+def test_latent_of_a_copy_is_not_kept(voices: dict[str, Voice]) -> None:
+    """The performer's array may change after the call."""
+    latent = LATENT.copy()
+    now = dataclasses.replace(Controls(latent))
+    engine, other = opened(voices), opened(voices)
+    engine.render(now, 128)
+    other.render(Controls(LATENT), 128)
+    latent[:] = 99
+    assert np.array_equal(engine.render(Controls(LATENT), 128), other.render(Controls(LATENT), 128))
