@@ -142,12 +142,12 @@ class LiveServer:
     Args:
         voices: Folder of voice files.
         recordings: Folder for recordings.
-        *options: More options of `petrichor serve`.
+        device: Sound device.
     """
 
-    def __init__(self, voices: Path, recordings: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", "none"]
-        command += ["--voices", str(voices), "--recordings", str(recordings), *options]
+    def __init__(self, voices: Path, recordings: Path, device: str = "none") -> None:
+        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", device]
+        command += ["--voices", str(voices), "--recordings", str(recordings)]
         self.voices = voices
         self.recordings = recordings
         self._log = recordings.parent / "server.log"
@@ -203,9 +203,9 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(voices: Path, recordings: Path, *options: str) -> Iterator[LiveServer]:
+def live_server(voices: Path, recordings: Path, device: str = "none") -> Iterator[LiveServer]:
     """A server for the length of a `with`, ended even where the test fails."""
-    server = LiveServer(voices, recordings, *options)
+    server = LiveServer(voices, recordings, device)
     try:
         yield server
     except BaseException:

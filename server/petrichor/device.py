@@ -14,8 +14,7 @@ from petrichor.errors import OutputError
 from petrichor.timeline import Timeline
 
 log = logging.getLogger(__name__)
-BLOCK = 256  # frames per callback
-LEAD = 2 * BLOCK  # frames mixed ahead of the callback
+LEAST_LEAD = 1024  # frames mixed ahead of the callback: 21 ms at 48 kHz, without real-time priority
 
 
 class Device:
@@ -38,12 +37,19 @@ class Device:
         self.position = timeline.position
         self.underruns = 0
         self.primed = False
+        self._lead = LEAST_LEAD
         try:
             import sounddevice  # noqa: PLC0415  # loads PortAudio: only where a device is wanted
 
             wanted: Any = None if name == "default" else name
             self._stream = sounddevice.OutputStream(
-                rate, BLOCK, wanted, 2, "float32", latency="low", callback=self._callback
+                rate,
+                0,
+                wanted,
+                2,
+                "float32",
+                latency="low",
+                callback=self._callback,  # 0: the host's own period
             )
             self._stream.start()
         except Exception as error:  # OSError without PortAudio, PortAudioError, ValueError for an unknown name
@@ -53,7 +59,7 @@ class Device:
     @property
     def demand(self) -> int:
         """Timeline position that should be mixed by now."""
-        return self.position + LEAD
+        return self.position + self._lead
 
     @property
     def lost(self) -> bool:
@@ -67,6 +73,7 @@ class Device:
 
     def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
         timeline = self._timeline
+        self._lead = max(self._lead, 2 * frames)  # the period that the system has chosen, and the next one
         if timeline.position - self.position >= frames and self.position >= timeline.oldest:
             out[:] = timeline.read(self.position, frames)
             self.position += frames
