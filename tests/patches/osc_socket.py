@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from pythonosc.osc_message import OscMessage
+
 from tests.patches.process import wait_for
 
 

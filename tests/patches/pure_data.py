@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
 from tests.patches.process import PATCHES, Process, free_port
 
 FAULTS = ("couldn't create", "connection failed", "no method for", "bad arguments", "no such", "error:")
@@ -78,7 +79,7 @@ def recording_patch(sources: list[str], folder: Path) -> str:
     """Return a patch that records stereo objects, each into `folder`/N.wav (32-bit float), from its start.
 
     Messages of an object's third outlet are printed as "N: ...". Sending 1 to `finish` closes the files and
-    ends Pd; sending a value to `source` passes it to every object's inlet.
+    ends Pd. A number sent to `connect` (a port) or `fill` reaches every object as that message.
     """
     head = [
         "#N canvas 0 0 800 500 12;",
@@ -89,8 +90,12 @@ def recording_patch(sources: list[str], folder: Path) -> str:
         "#X obj 200 100 delay 100;",
         "#X msg 200 130 \\; pd quit;",
         "#X msg 260 70 stop;",
+        "#X obj 400 10 r connect;",
+        "#X msg 400 40 connect 127.0.0.1 \\$1;",
+        "#X obj 600 10 r fill;",
+        "#X msg 600 40 fill \\$1;",
     ]
-    wires = ["0 0 1 0", "2 0 3 0", "3 0 4 0", "4 0 5 0", "3 1 6 0"]
+    wires = ["0 0 1 0", "2 0 3 0", "3 0 4 0", "4 0 5 0", "3 1 6 0", "7 0 8 0", "9 0 10 0"]
     objects = []
     for number, source in enumerate(sources):
         first = len(head) + len(objects) - 1  # the canvas line is no object
@@ -102,6 +107,7 @@ def recording_patch(sources: list[str], folder: Path) -> str:
         ]
         wires += [f"{first} 0 {first + 1} 0", f"{first} 1 {first + 1} 1", f"{first} 2 {first + 3} 0"]
         wires += [f"0 0 {first + 2} 0", f"{first + 2} 0 {first + 1} 0", f"6 0 {first + 1} 0"]
+        wires += [f"8 0 {first} 0", f"10 0 {first} 0"]
     return "\n".join(head + objects + [f"#X connect {wire};" for wire in wires]) + "\n"
 
 

@@ -129,3 +129,29 @@ def assert_exact(heard: np.ndarray, sound: np.ndarray, silent_blocks: int = 0) -
     expected = sound.take(range(start, start + len(played)), axis=0, mode="wrap")
     differing = np.flatnonzero(np.any(played != expected, axis=1))
     assert not len(differing), f"{len(differing)} of {len(played)} frames differ, from frame {differing[0]} on"
+
+
+def sine(frequency: int, rate: int) -> np.ndarray:
+    """Return ten seconds of a stereo sine, in phase left and inverted right. Shape [frames, 2], float32."""
+    wave = 0.5 * np.sin(2 * np.pi * frequency / rate * np.arange(10 * rate))
+    return np.stack((wave, -wave), axis=1).astype(np.float32)
+
+
+def assert_pure(heard: np.ndarray, frequency: int, rate: int) -> None:
+    """Assert that a recording of `sine` is that sine and, 90 dB down, nothing else, inverted on the right.
+
+    Args:
+        heard: Shape [frames, 2].
+        frequency: Hz.
+        rate: Of the recording, Hz.
+    """
+    assert np.all(np.isfinite(heard))
+    assert np.array_equal(heard[:, 0], -heard[:, 1])
+    middle = heard[rate // 2 :, 0].astype(np.float64)
+    assert len(middle) > rate
+    turns = 2 * np.pi * frequency / rate * np.arange(len(middle))
+    basis = np.stack((np.sin(turns), np.cos(turns)), axis=1)
+    fit, *_ = np.linalg.lstsq(basis, middle, rcond=None)
+    rest = middle - basis @ fit
+    assert abs(np.hypot(*fit) - 0.5) < 0.001
+    assert np.sqrt(np.mean(rest**2)) < 0.5 * 10 ** (-90 / 20)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from petrichor.stream_protocol import message
 from tests.patches.osc_socket import OscSocket
 from tests.patches.process import wait_for
 from tests.patches.pure_data import PureData
-
-from petrichor.stream_protocol import message
 
 # What is sent to the inlet, the address it becomes, and its arguments.
 MESSAGES: list[tuple[str, str, list[object]]] = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+
+from petrichor.stream_protocol import message
 from tests.patches.osc_socket import OscSocket
 from tests.patches.process import PATCHES
 from tests.patches.supercollider import Sclang
-
-from petrichor.stream_protocol import message
 
 # What is evaluated, the address it becomes, and its arguments; in this order.
 CALLS: list[tuple[str, str, list[object]]] = [

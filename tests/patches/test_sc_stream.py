@@ -6,33 +6,39 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tests.patches.jack import Jack
+from tests.patches.process import free_port
 from tests.patches.pure_data import read_recording
-from tests.patches.stream_server import StreamServer, assert_exact, noise
+from tests.patches.stream_server import StreamServer, assert_exact, assert_pure, noise, sine
 from tests.patches.supercollider import Sclang, Scsynth
 
 FILL = 16384
 
-# Records `seconds` of the stream from before it starts, and says how it went.
+# Records `seconds` of the stream from before it starts, and says how it went. %NAME% is filled in.
 _RECORD = """
-var path = "{path}", seconds = {seconds};
-s = Server.remote(\\test, NetAddr("127.0.0.1", {scsynth}));
-s.doWhenBooted {{
-    var buffer, petrichor, stream, writer;
-    buffer = Buffer.alloc(s, (s.sampleRate * seconds).asInteger, 2);
-    SynthDef(\\recorder, {{ RecordBuf.ar(In.ar(0, 2), {buffer}, loop: 0, doneAction: 2) }}).send(s);
+s = Server.remote(\\test, NetAddr("127.0.0.1", %SCSYNTH%));
+s.doWhenBooted {
+    var buffer, petrichor, stream, recorder;
+    buffer = Buffer.alloc(s, (s.sampleRate * %SECONDS%).asInteger, 2);
+    SynthDef(\\recorder, { RecordBuf.ar(In.ar(0, 2), buffer, loop: 0, doneAction: 2) }).send(s);
     s.sync;
-    petrichor = Petrichor("127.0.0.1", {control}, {stream});
-    stream = petrichor.play(s, fill: {fill});
-    writer = Synth.basicNew(\\recorder, s);
-    OSCFunc({{
-        "underruns % connected % held %".format(stream.underruns, stream.connected, stream.held).postln;
-        buffer.write(path, "wav", "float", completionMessage: ["/sync", 4242]);
-        fork {{ s.sync; petrichor.free; s.sync; "RECORDED".postln; 0.exit }}
-    }}, '/n_end', s.addr, argTemplate: [writer.nodeID]);
-    s.sendBundle(nil, writer.newMsg(s.defaultGroup, [], \\addAfter));
-    "RECORDING".postln
-}};
+    petrichor = Petrichor("127.0.0.1", %CONTROL%, %STREAM%);
+    stream = petrichor.play(s, fill: %FILL%);
+    recorder = Synth.basicNew(\\recorder, s);
+    OSCFunc({
+        "underruns % connected %".format(stream.underruns, stream.connected).postln;
+        fork {
+            buffer.write("%PATH%", "wav", "float");
+            s.sync;
+            petrichor.free;
+            s.sync;
+            "RECORDED".postln;
+            0.exit
+        }
+    }, '/n_end', s.addr, argTemplate: [recorder.nodeID]);
+    s.sendBundle(nil, recorder.newMsg(s.defaultGroup, [], \\addAfter));
+};
 """
 
 
@@ -41,22 +47,54 @@ def sound() -> np.ndarray:
     return noise()
 
 
-def record(server: StreamServer, folder: Path, seconds: float, rate: int = 48000) -> Sclang:
-    """Play into a scsynth and record its output bus; returns the sclang, ended."""
-    with Jack(rate) as jack, Scsynth(jack) as scsynth:
-        values = {"path": folder / "sc.wav", "seconds": seconds, "fill": FILL, "buffer": "\\buffer.kr(0)"}
-        ports = {"scsynth": scsynth.port, "control": server.port - 1, "stream": server.port}
-        with Sclang(_RECORD.replace("{buffer}", "buffer").format(**values, **ports)) as sclang:
-            sclang.wait_line("RECORDED", 60)
-            sclang.wait_end()
+def recorder(scsynth: Scsynth, port: int, path: Path, seconds: float) -> Sclang:
+    """Return a sclang that plays the stream of `port` in `scsynth` and records its output bus into `path`."""
+    code = _RECORD
+    values = {"CONTROL": port - 1, "STREAM": port, "SCSYNTH": scsynth.port, "FILL": FILL, "PATH": path}
+    for name, value in (values | {"SECONDS": seconds}).items():
+        code = code.replace(f"%{name}%", str(value))
+    return Sclang(code)
+
+
+def record(server: StreamServer, path: Path, seconds: float, rate: int = 48000) -> str:
+    """Play into a scsynth and record its output bus; returns what sclang said."""
+    with Jack(rate) as jack, Scsynth(jack) as scsynth, recorder(scsynth, server.port, path, seconds) as sclang:
+        sclang.wait_line("RECORDED", 60)
+        sclang.wait_end()
     sclang.check()
-    return sclang
+    return sclang.output
 
 
 def test_every_sample_arrives(tmp_path: Path, sound: np.ndarray) -> None:
     with StreamServer(sound) as server:
-        sclang = record(server, tmp_path, 5)
-    assert "underruns 0 connected true" in sclang.output
+        said = record(server, tmp_path / "sc.wav", 5)
+        server.wait(lambda status: not status)  # petrichor.free unsubscribes
+    assert "underruns 0 connected true" in said
     heard = read_recording(tmp_path / "sc.wav")
     assert len(heard) > 3 * 48000
     assert_exact(heard, sound)
+
+
+def test_another_rate(tmp_path: Path) -> None:
+    """A scsynth at 44.1 kHz hears the same pitch, and nothing that was not sent."""
+    with StreamServer(sine(1000, 48000)) as server:
+        said = record(server, tmp_path / "sc.wav", 4, rate=44100)
+    assert "underruns 0 connected true" in said
+    assert_pure(read_recording(tmp_path / "sc.wav"), 1000, 44100)
+
+
+def test_starts_before_the_server_and_survives_its_restart(tmp_path: Path, sound: np.ndarray) -> None:
+    port = free_port()
+    path = tmp_path / "sc.wav"
+    again = noise(2)
+    with Jack() as jack, Scsynth(jack) as scsynth, recorder(scsynth, port, path, 8) as sclang:
+        with StreamServer(sound, port=port) as server:
+            server.wait(lambda _: server.position > 48000)
+        with StreamServer(again, port=port):
+            sclang.wait_line("RECORDED", 60)
+            sclang.wait_end()
+    heard = read_recording(path)
+    (start,) = np.flatnonzero(np.all(heard == again[0], axis=1))
+    assert_exact(heard[start:], again)
+    silent = np.flatnonzero(np.all(heard[:start] == 0, axis=1))
+    assert_exact(heard[: silent[0]], sound)
