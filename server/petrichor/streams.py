@@ -28,6 +28,7 @@ from petrichor.subscriber import Subscriber, Timeline
 logger = logging.getLogger(__name__)
 
 EXPIRES_AFTER = 3.0  # s without a pull
+PAUSED_AFTER = 1.0  # s without a pull; one that has stopped playing must not hold up the mix until it expires
 MOST_SUBSCRIBERS = 32
 TOKENS = 1 << 23  # below 2^24, so that a 32-bit float holds it
 ANSWERS = (
@@ -90,6 +91,7 @@ class Subscribers:
         """Start with nobody listening."""
         self._rate = rate
         self._by_token: dict[int, _Subscription] = {}
+        self._now = 0.0  # as last told
 
     def receive(self, datagram: bytes, source: Address, now: float, position: int) -> Outgoing:
         """Take in one datagram from the stream socket.
@@ -103,6 +105,7 @@ class Subscribers:
         Returns:
             Small answers and their addresses.
         """
+        self._now = now
         try:
             return self._answer(read_request(datagram), source, now, position)
         except MessageError as error:
@@ -111,8 +114,10 @@ class Subscribers:
             return [(message("/fail", error.address[:64], error.reason[:128]), source)]
 
     def demand(self) -> int | None:
-        """Return the timeline position (frames) that the leader needs mixed; None: nobody listens."""
-        return max((each.subscriber.demand() for each in self._active()), default=None)
+        """Return the timeline position (frames) that the leader needs mixed; None: nobody listens just now."""
+        since = self._now - PAUSED_AFTER
+        listening = (each.subscriber for each in self._active() if each.subscriber.last_heard >= since)
+        return max((subscriber.demand() for subscriber in listening), default=None)
 
     def blocks(self, timeline: Timeline, now: float) -> Outgoing:
         """Return the sound that can be sent now, a bounded number of datagrams for each subscriber.
@@ -121,6 +126,7 @@ class Subscribers:
             timeline: The mix.
             now: Seconds, of the clock that `receive` sees.
         """
+        self._now = now
         return [
             (datagram, each.destination)
             for each in self._active()
@@ -129,6 +135,7 @@ class Subscribers:
 
     def expire(self, now: float) -> None:
         """Forget the subscribers that have been silent for too long."""
+        self._now = now
         for token, each in list(self._by_token.items()):
             if now - each.subscriber.last_heard > EXPIRES_AFTER:
                 self._forget(token, f"silent for {EXPIRES_AFTER:.0f} s")

@@ -269,10 +269,16 @@ def test_expiry_and_unsubscribing() -> None:
     run(server, [silent, leaving], 5)
     assert server.receive(encode("/unsubscribe", leaving.token), 5001) == []
     assert len(server.subscribers.status()) == 1
-    for _ in range(round(3.1 / STEP)):
+    for _ in range(round(0.9 / STEP)):
+        server.turn()
+    assert server.subscribers.demand() is not None
+    for _ in range(round(0.2 / STEP)):
+        server.turn()
+    assert server.subscribers.demand() is None, "it has stopped, and holds up nobody"
+    assert len(server.subscribers.status()) == 1
+    for _ in range(round(2 / STEP)):
         server.turn()
     assert server.subscribers.status() == []
-    assert server.subscribers.demand() is None
     assert silent.pull() == [("/expired", [silent.token])]
 
 

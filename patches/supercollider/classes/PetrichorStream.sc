@@ -41,7 +41,7 @@ PetrichorStream {
 		id = lastId = lastId + 1;
 		idle = 3;
 		CmdPeriod.doOnce { this.free };
-		fork {
+		server.doWhenBooted {
 			this.class.synthDef.send(server);
 			buffer = Buffer.alloc(server, ring, 2);
 			bus = Bus.control(server, 1);
