@@ -115,13 +115,10 @@ class ClipEngine:
         if self._worker is None:
             return self._maker.make(order)
         clip = self._ready.get(order.layer)
-        if clip is not None and clip.order.same_as(order):
+        # The latent of a moment ago will do: while a slider moves, no clip is ever made from the latest one.
+        if clip is not None and clip.order.changed_into(order):
             return self._ready.pop(order.layer)
-        if not must:
-            return None
-        if clip is not None and clip.order.controls.draw == order.controls.draw:
-            return self._ready.pop(order.layer)  # from a latent of a moment ago
-        return self._chance.choice(self._pool)
+        return self._chance.choice(self._pool) if must else None
 
     def _receive(self, worker: ClipWorker) -> None:
         while (clip := worker.take()) is not None:

@@ -193,9 +193,12 @@ class Layer:
                 frames = min(fade, playing.left)
                 playing.leave(fade_curve(frames, False) * (alike[-frames:] if playing is before else 1))
         self._playing.append(started)
-        if self.order.same_as(clip.order):
-            if self.switching:
-                self._since, self.switching = 0, False
+        if not clip.order.changed_into(self.order):
+            return  # a stopgap: what was wanted still is
+        if self.switching:
+            self._since = 0
+        self.switching = not clip.order.same_as(self.order)  # made too long ago: changes once more when that is made
+        if not self.switching:
             self.order = ClipOrder(self.number, clip.order.index + 1, self._controls)
 
     def _overlap(self, clip: Clip) -> int:
