@@ -1,0 +1,126 @@
+"""A run's state in one file that is always whole: weights, optimisers, epoch, random state."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from petrichor_training.errors import CheckpointError
+from petrichor_training.gan import Gan
+
+NAME = "checkpoint.npz"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epoch: Epochs finished.
+        step: Steps taken.
+        random_state: Of the numpy generator of batches and latents.
+        settings: The recipe, to be compared on resuming.
+    """
+
+    epoch: int
+    step: int
+    random_state: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def _groups(gan: Gan) -> dict[str, Sequence[keras.Variable]]:
+    return {
+        "generator": gan.generator.weights,
+        "averaged": gan.averaged.weights,
+        "discriminator": gan.discriminator.weights,
+        "g_optimizer": gan.g_optimizer.variables,
+        "d_optimizer": gan.d_optimizer.variables,
+    }
+
+
+def save_checkpoint(folder: Path, gan: Gan, progress: Progress) -> None:
+    """Write the state; whoever is killed here leaves the previous state untouched.
+
+    Args:
+        folder: Of the run.
+        gan: Compiled networks.
+        progress: How far it is.
+    """
+    arrays = {
+        f"{group}/{index}": variable.numpy()
+        for group, variables in _groups(gan).items()
+        for index, variable in enumerate(variables)
+    }
+    arrays["progress"] = np.frombuffer(json.dumps(progress.__dict__).encode(), np.uint8)
+    temporary = folder / f".{NAME}.partial"
+    with temporary.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, folder / NAME)
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """How far the run in a folder is.
+
+    Args:
+        folder: Of the run.
+
+    Returns:
+        None where there is no checkpoint.
+
+    Raises:
+        CheckpointError: It is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Progress(**json.loads(arrays["progress"].tobytes()))
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(path, f"cannot be read: {error}") from error
+
+
+def _assign(path: Path, groups: dict[str, Sequence[keras.Variable]]) -> None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for group, variables in groups.items():
+                for index, variable in enumerate(variables):
+                    variable.assign(arrays[f"{group}/{index}"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(path, f"does not fit this recipe: {error}") from error
+
+
+def load_checkpoint(folder: Path, gan: Gan) -> None:
+    """Put a checkpoint's state into compiled networks.
+
+    Args:
+        folder: Of the run; must hold a checkpoint.
+        gan: Networks of the same recipe.
+
+    Raises:
+        CheckpointError: It is damaged, or of another architecture.
+    """
+    _assign(folder / NAME, _groups(gan))
+
+
+def load_averaged(folder: Path, generator: keras.Model) -> None:
+    """Put the averaged generator of a checkpoint into a network.
+
+    Args:
+        folder: Of the run.
+        generator: Of the same recipe.
+
+    Raises:
+        CheckpointError: There is none, it is damaged, or of another architecture.
+    """
+    _assign(folder / NAME, {"averaged": generator.weights})

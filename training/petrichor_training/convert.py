@@ -1,0 +1,96 @@
+"""SavedModel to LiteRT, in a process of its own: a failing converter aborts the process it runs in.
+
+Run as ``python -m petrichor_training.convert SAVED_MODEL OUT.tflite [--int8]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from petrichor_training.errors import ExportError
+
+SIGNATURE = "clip"
+
+
+def save_model(generator: keras.Model, latent_size: int, output: str, folder: Path) -> None:
+    """Write a SavedModel with the one signature that a clip voice has.
+
+    Args:
+        generator: The network as it is played.
+        latent_size: Coordinates.
+        output: "audio" or "image": the output tensor's name; an image loses its channel axis.
+        folder: Where to.
+    """
+
+    def clip(latent: tf.Tensor) -> dict[str, tf.Tensor]:
+        made = generator(latent, training=False)
+        return {output: ops.squeeze(made, -1) if output == "image" else made}
+
+    archive = keras.export.ExportArchive()
+    archive.track(generator)
+    specification = tf.TensorSpec((1, latent_size), tf.float32, name="latent")
+    archive.add_endpoint(SIGNATURE, clip, input_signature=[specification])
+    archive.write_out(folder, verbose=False)
+
+
+def convert(saved_model: Path, out: Path, int8: bool) -> None:
+    """Convert in this process.
+
+    Args:
+        saved_model: From `save_model`.
+        out: The .tflite file.
+        int8: Store weights as 8 bits, compute with dynamic range.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+    if int8:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    out.write_bytes(converter.convert())
+
+
+def converted(generator: keras.Model, latent_size: int, output: str) -> dict[str, bytes]:
+    """The network as LiteRT, both ways.
+
+    Args:
+        generator: The network as it is played.
+        latent_size: Coordinates.
+        output: "audio" or "image".
+
+    Returns:
+        Contents of the .tflite files, by "fp32" and "int8".
+
+    Raises:
+        ExportError: The converter failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="petrichor-export-") as name:
+        folder = Path(name)
+        save_model(generator, latent_size, output, folder / "saved")
+        return {kind: _in_subprocess(folder / "saved", folder / kind, kind == "int8") for kind in ("fp32", "int8")}
+
+
+def _in_subprocess(saved_model: Path, out: Path, int8: bool) -> bytes:
+    command = [sys.executable, "-m", "petrichor_training.convert", str(saved_model), str(out)]
+    done = subprocess.run([*command, "--int8"] if int8 else command, capture_output=True, text=True, check=False)
+    if done.returncode or not out.is_file():
+        raise ExportError(f"the LiteRT converter failed with status {done.returncode}: {done.stderr[-2000:]}")
+    return out.read_bytes()
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("saved_model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--int8", action="store_true")
+    options = parser.parse_args()
+    convert(options.saved_model, options.out, options.int8)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,150 @@
+"""From a run to a voice file, with the difference between trained and exported network measured."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from petrichor.voice_file import VoiceInfo, write_voice
+from petrichor_training import measure
+from petrichor_training.checkpoint import load_averaged, read_progress
+from petrichor_training.convert import converted
+from petrichor_training.dataset import Dataset
+from petrichor_training.errors import CheckpointError, ExportError
+from petrichor_training.latents import draw_latents
+from petrichor_training.networks import build_generator, for_inference
+from petrichor_training.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+LATENTS = 24  # compared and timed
+FP32_MAX_DB = 0.05  # log-spectral: more means that the conversion is wrong, not merely rounded
+
+
+def export(run: Path, data: Dataset, recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Write the voice of a run.
+
+    Args:
+        run: The run's folder.
+        data: The cache it was trained on: clip length, log range and credits.
+        recipe: Its recipe.
+        out: Ends in ``.voice``.
+
+    Returns:
+        The figures that went into it.
+
+    Raises:
+        CheckpointError: The run has no checkpoint, or one of another recipe.
+        ExportError: The conversion failed or changed the sound.
+    """
+    progress = read_progress(run)
+    if progress is None:
+        raise CheckpointError(run, "no checkpoint in it: run petrichor-train fit first")
+    trained = build_generator(recipe, data.frames)
+    load_averaged(run, trained)
+    output = "image" if recipe.base == "rain" else "audio"
+    networks = converted(for_inference(recipe, trained), recipe.network.latent_size, output)
+
+    latents = draw_latents(np.random.default_rng(16), LATENTS, recipe.network)
+    wanted = ops.convert_to_numpy(trained(latents, training=False))
+    wanted = wanted[..., 0] if output == "image" else wanted
+    figures: dict[str, Any] = {"epochs": progress.epoch, "windows": len(data.train), "latents_compared": LATENTS}
+    for kind, network in networks.items():
+        figures |= {f"{kind}_{key}": value for key, value in _compare(network, latents, wanted, data).items()}
+    chosen = _choose(figures, recipe, output)
+    figures["network"] = chosen
+    info = _describe(recipe, data, output, progress.step, figures)
+    write_voice(out, info, networks[chosen], {}, data.credits)
+    return figures
+
+
+def _compare(network: bytes, latents: np.ndarray, wanted: np.ndarray, data: Dataset) -> dict[str, float]:
+    """A converted network's figures against the trained one's output."""
+    clip = measure.open_network(network)
+    got = np.stack([clip(latent[None]) for latent in latents])
+    if not np.all(np.isfinite(got)):
+        raise ExportError("the converted network gives values that are not finite")
+    figures = {"bytes": float(len(network)), "ms_per_clip": round(measure.milliseconds(clip, latents), 3)}
+    if wanted.ndim == 3:
+        log_range = data.summary["log_max"] - data.summary["log_min"]
+        return figures | {"difference_db": round(measure.image_db(wanted, got, log_range), 4)}
+    difference = measure.log_spectral_db(wanted, got)
+    return figures | {"snr_db": round(measure.snr_db(wanted, got), 1), "difference_db": round(difference, 4)}
+
+
+def _choose(figures: dict[str, Any], recipe: Recipe, output: str) -> str:
+    """Which network to ship: the 8-bit one where its difference cannot be heard."""
+    if figures["fp32_difference_db"] > FP32_MAX_DB:
+        raise ExportError(f"the converted network differs from the trained one by {figures['fp32_difference_db']} dB")
+    settings = recipe.export
+    if output == "image":
+        inaudible = figures["int8_difference_db"] <= settings.int8_max_log_db
+    else:
+        inaudible = figures["int8_snr_db"] >= settings.int8_min_snr_db
+    if settings.int8 and not inaudible:
+        log.warning("the 8-bit network would be heard to differ: shipping fp32")
+    return "int8" if settings.int8 and inaudible else "fp32"
+
+
+def _describe(recipe: Recipe, data: Dataset, output: str, steps: int, figures: dict[str, Any]) -> VoiceInfo:
+    """What voice.json says."""
+    size, side = recipe.network.latent_size, recipe.analysis.image
+    return VoiceInfo(
+        kind="clip",
+        sample_rate=recipe.prepare.rate,
+        channels=1,
+        latent_size=size,
+        frames=data.frames,
+        signature="clip",
+        inputs={"latent": (1, size)},
+        outputs={output: (1, side, side) if output == "image" else (1, data.frames)},
+        truncation=recipe.export.truncation,
+        intensity={"mode": "layers", "layers": recipe.export.layers, "rest_seconds": recipe.export.rest_seconds},
+        inversion=_inversion(recipe, data) if output == "image" else None,
+        recipe=recipe.base,
+        settings=json.loads(json.dumps(recipe.as_dict())),
+        steps=steps,
+        figures=figures,
+        petrichor=_version(),
+        commit=_commit(),
+    )
+
+
+def _inversion(recipe: Recipe, data: Dataset) -> dict[str, Any]:
+    """How an image becomes sound."""
+    analysis = recipe.analysis
+    return {
+        "nfft": analysis.nfft,
+        "window": analysis.window,
+        "stride": analysis.stride,
+        "iterations": analysis.iterations,
+        "frames": -(-data.frames // analysis.stride),
+        "bins": analysis.nfft // 2 + 1,
+        "log_offset": analysis.log_offset,
+        "log_min": data.summary["log_min"],
+        "log_max": data.summary["log_max"],
+    }
+
+
+def _version() -> str:
+    try:
+        return version("petrichor")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return ""
+
+
+def _commit() -> str:
+    """The source tree's commit, or nothing where there is none."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,274 @@
+"""Every training setting: typed, checked, and read from TOML files that hold only the differences.
+
+A recipe file names its ``base`` ("bird" or "rain", the two published experiments) and whatever it changes::
+
+    base = "bird"
+    [prepare]
+    split_seconds = 2.0
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from petrichor_training.errors import RecipeError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BASES = ("bird", "rain")
+BUILT_IN = ("bird", "bird-published", "rain")
+OPTIMIZERS = ("adam", "block-adam")
+LOSSES = ("non-saturating", "hinge", "wasserstein")
+
+T = TypeVar("T")
+
+
+def _check(condition: bool, setting: str, got: object, expected: str) -> None:
+    if not condition:
+        raise RecipeError(setting, got, expected)
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """How recordings become training windows."""
+
+    rate: int = 16000  # Hz
+    high_pass_hz: float = 300.0
+    min_bandwidth_hz: float = 0.0  # files whose manifest says less are left out
+    leave_out: tuple[str, ...] = ()  # parts of file names
+    window: str = "split"  # "split": equal chunks of a file | "hop": windows at a hop with random offsets
+    split_seconds: float = 1.0  # chunk length asked for, or window length
+    hop_seconds: float = 0.25  # only for "hop"
+    min_clarity_db: float = 0.0  # windows whose spectrum stands out less are left out; 0 = keep all
+    level_db: float = -20.0  # RMS of a window, dB re full scale
+    validation_share: float = 0.1  # of the recording groups
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check(8000 <= self.rate <= 192000, "prepare.rate", self.rate, "8000 to 192000 Hz")
+        _check(0 <= self.high_pass_hz < self.rate / 2, "prepare.high_pass_hz", self.high_pass_hz, "0 to half the rate")
+        _check(self.window in ("split", "hop"), "prepare.window", self.window, '"split" or "hop"')
+        _check(0.05 <= self.split_seconds <= 30, "prepare.split_seconds", self.split_seconds, "0.05 to 30 s")
+        _check(self.hop_seconds > 0, "prepare.hop_seconds", self.hop_seconds, "more than 0 s")
+        _check(0 <= self.min_clarity_db <= 60, "prepare.min_clarity_db", self.min_clarity_db, "0 to 60 dB")
+        _check(-60 <= self.level_db <= -6, "prepare.level_db", self.level_db, "-60 to -6 dB")
+        _check(0 <= self.validation_share < 1, "prepare.validation_share", self.validation_share, "0 to below 1")
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """Log-squared spectrogram images (rain only)."""
+
+    nfft: int = 2048
+    window: int = 1024  # samples
+    stride: int = 64  # samples
+    log_offset: float = 1e-7
+    image: int = 256  # pixels, both ways
+    iterations: int = 30  # Griffin-Lim, when samples are written
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check(self.nfft >= self.window >= self.stride > 0, "analysis.window", self.window, "stride <= window <= nfft")
+        _check(self.log_offset > 0, "analysis.log_offset", self.log_offset, "more than 0")
+        _check(self.image in (32, 64, 128, 256), "analysis.image", self.image, "32, 64, 128 or 256")
+        _check(self.iterations > 0, "analysis.iterations", self.iterations, "more than 0")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of the two networks.
+
+    For the bird the numbers are widths of dense layers; for the rain, channels from 4×4 pixels upwards
+    (generator) and from the image downwards (discriminator).
+    """
+
+    latent_size: int = 500
+    truncation: float = 0.0  # latents beyond ± this are drawn again; 0 = never
+    generator: tuple[int, ...] = (256, 512, 1024)
+    discriminator: tuple[int, ...] = (1024, 512, 1024)
+    attention_at: int = 0  # pixels at which the generator attends to itself; 0 = nowhere
+    faint_start: float = 0.0  # bird: spread of the first weights that face the waveform; 0 = Glorot's
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check(1 <= self.latent_size <= 4096, "network.latent_size", self.latent_size, "1 to 4096")
+        _check(0 <= self.faint_start < 1, "network.faint_start", self.faint_start, "0 to below 1")
+        _check(0 <= self.truncation <= 10, "network.truncation", self.truncation, "0 to 10")
+        for name in ("generator", "discriminator"):
+            sizes = getattr(self, name)
+            _check(bool(sizes) and min(sizes) > 0, f"network.{name}", sizes, "at least one positive width")
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The optimisation."""
+
+    loss: str = "non-saturating"
+    optimizer: str = "adam"
+    batch: int = 32
+    epochs: int = 250
+    steps_per_epoch: int = 0  # 0 = once through the data
+    generator_rate: float = 2e-4
+    discriminator_rate: float = 1e-3
+    beta_1: float = 0.5
+    average: float = 0.999  # decay of the moving average of the generator's weights
+    checkpoint_seconds: float = 30.0  # at most this often, and always at the end
+    sample_every: int = 1  # epochs
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check(self.loss in LOSSES, "fit.loss", self.loss, f"one of {', '.join(LOSSES)}")
+        _check(self.optimizer in OPTIMIZERS, "fit.optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
+        _check(1 <= self.batch <= 4096, "fit.batch", self.batch, "1 to 4096")
+        _check(self.epochs >= 1, "fit.epochs", self.epochs, "at least 1")
+        _check(self.steps_per_epoch >= 0, "fit.steps_per_epoch", self.steps_per_epoch, "0 or more")
+        for name in ("generator_rate", "discriminator_rate"):
+            _check(0 < getattr(self, name) < 1, f"fit.{name}", getattr(self, name), "between 0 and 1")
+        _check(0 <= self.beta_1 < 1, "fit.beta_1", self.beta_1, "0 to below 1")
+        _check(0 <= self.average < 1, "fit.average", self.average, "0 to below 1")
+        _check(self.sample_every >= 1, "fit.sample_every", self.sample_every, "at least 1")
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What the voice file says about playing."""
+
+    truncation: float = 1.0  # default of the played voice
+    layers: int = 4  # clips sounding at once at full intensity
+    rest_seconds: float = 2.5  # mean pause between clips at no intensity
+    int8: bool = True  # ship the smaller network where its difference is inaudible
+    int8_min_snr_db: float = 30.0  # for waveforms
+    int8_max_log_db: float = 0.5  # for spectrograms: RMS difference of the decoded image
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _check(0 < self.truncation <= 3, "export.truncation", self.truncation, "above 0, to 3")
+        _check(1 <= self.layers <= 16, "export.layers", self.layers, "1 to 16")
+        _check(0 <= self.rest_seconds <= 60, "export.rest_seconds", self.rest_seconds, "0 to 60 s")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A complete recipe."""
+
+    base: str
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    fit: FitSettings = field(default_factory=FitSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+
+    def __post_init__(self) -> None:
+        """Check what more than one section decides."""
+        _check(self.base in BASES, "base", self.base, '"bird" or "rain"')
+        if self.base == "rain":
+            size = 4 * 2 ** len(self.network.generator)
+            expected = f"as many widths as doublings from 4 to {self.analysis.image} pixels"
+            _check(size == self.analysis.image, "network.generator", self.network.generator, expected)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting as plain JSON types."""
+        plain: dict[str, Any] = dataclasses.asdict(self)
+        return plain
+
+
+def _typed(name: str, default: object, value: object) -> object:
+    """One TOML value as the type of the default it replaces."""
+    if isinstance(default, tuple) and isinstance(value, list):
+        kind = str if name.endswith("leave_out") else int
+        _check(all(type(item) is kind for item in value), name, value, f"a list of {kind.__name__}")
+        return tuple(value)
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    _check(type(value) is type(default), name, value, f"a value of type {type(default).__name__}")
+    return value
+
+
+def _replaced(section: str, settings: T, changes: object) -> T:
+    """The settings with a TOML table's differences."""
+    if not isinstance(changes, dict):
+        raise RecipeError(section, changes, "a table")
+    known = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    for key in changes:
+        _check(key in known, f"{section}.{key}", key, f"one of {', '.join(known)}")
+    typed = {key: _typed(f"{section}.{key}", known[key], value) for key, value in changes.items()}
+    return dataclasses.replace(settings, **typed)  # type: ignore[type-var]
+
+
+def _apply(recipe: Recipe, table: dict[str, Any]) -> Recipe:
+    sections = [f.name for f in dataclasses.fields(Recipe) if f.name != "base"]
+    for key in table:
+        _check(key in (*sections, "base"), key, key, f"one of base, {', '.join(sections)}")
+    changed = {name: _replaced(name, getattr(recipe, name), table[name]) for name in sections if name in table}
+    return dataclasses.replace(recipe, **changed)
+
+
+def _built_in(name: str) -> dict[str, Any]:
+    text = resources.files("petrichor_training").joinpath("recipes", f"{name}.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two tables of differences as one."""
+    merged = {**below, **above}
+    for name, section in below.items():
+        if isinstance(section, dict) and isinstance(above.get(name), dict):
+            merged[name] = {**section, **above[name]}
+    return merged
+
+
+def from_table(table: dict[str, Any]) -> Recipe:
+    """A recipe from the differences it holds.
+
+    Args:
+        table: What a TOML file holds: ``base`` and tables named after the sections.
+
+    Returns:
+        The checked recipe.
+
+    Raises:
+        RecipeError: A key is unknown, a type wrong, or a value out of range.
+    """
+    base = table.get("base")
+    _check(base in BASES, "base", base, '"bird" or "rain"')
+    return _apply(_bare(str(base)), _merged(_built_in(str(base)), table))
+
+
+def _bare(base: str) -> Recipe:
+    """Defaults that pass the joint check of either base, to be replaced by the recipe's own file."""
+    widths = (192, 128, 96, 64, 40, 24) if base == "rain" else NetworkSettings().generator
+    return Recipe(base=base, network=NetworkSettings(generator=widths))
+
+
+def load_recipe(name: str) -> Recipe:
+    """A built-in recipe by name, or a TOML file of differences by path.
+
+    Args:
+        name: "bird", "bird-published", "rain", or a path that ends in ``.toml``.
+
+    Returns:
+        The checked recipe.
+
+    Raises:
+        RecipeError: There is no such recipe, or a setting is wrong.
+    """
+    if name in BUILT_IN:
+        return from_table(_built_in(name))
+    path = Path(name)
+    _check(
+        path.suffix == ".toml" and path.is_file(), "recipe", name, f"{', '.join(BUILT_IN)} or the path of a .toml file"
+    )
+    try:
+        return from_table(tomllib.loads(path.read_text("utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(str(path), str(error), "a valid TOML file") from error
