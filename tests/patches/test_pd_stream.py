@@ -104,3 +104,12 @@ def test_messages_choose_server_and_fill(tmp_path: Path, sound: np.ndarray) -> N
         finish(pd)
     assert status.fill == FILL
     assert_exact(read_recording(tmp_path / "0.wav"), sound)
+
+
+def test_inside_a_larger_block(tmp_path: Path, sound: np.ndarray) -> None:
+    with StreamServer(sound) as server:
+        patch = recording_patch([petrichor(server.port)], tmp_path) + "#X obj 700 400 block~ 512;\n"
+        with PureData(patch) as pd:
+            server.wait(lambda _: server.position > 144000)
+            finish(pd)
+    assert_exact(read_recording(tmp_path / "0.wav"), sound)
