@@ -13,13 +13,13 @@ from collections import deque
 import numpy as np
 
 from petrichor.clip_layer import QUANTUM, Layer
-from petrichor.clips import Clip, ClipMaker, ClipOrder, ClipWorker
+from petrichor.clips import Clip, ClipMaker, ClipOrder, ClipWorker, soften
 from petrichor.controls import Controls
 from petrichor.voice_file import Voice
 
 GLIDE = 0.050  # seconds in which intensity covers 63 % of a change
 QUIETEST = -12.0  # dB at intensity 0; 0 dB at 1
-KNEE = 0.7  # above, peaks bend towards 1
+KNEE = 0.7  # above, peaks of the sum of all layers bend towards 1
 POOL = 8  # recent clips kept for the moments when the thread is late
 
 
@@ -93,7 +93,7 @@ class ClipEngine:
         self._gains = gains
         if self._worker is not None:
             self._order(self._worker)
-        return soften(out)
+        return soften(out, KNEE, 1.0)
 
     def _glide(self, intensity: float) -> np.ndarray:
         """Move the intensity on by one quantum and return the gains of the layers. Shape [layers]"""
@@ -136,12 +136,3 @@ class ClipEngine:
 
 def _ramp(before: float, after: float) -> np.ndarray:
     return np.linspace(before, after, QUANTUM, dtype=np.float32)
-
-
-def soften(sound: np.ndarray) -> np.ndarray:
-    """Bend peaks above `KNEE` so that none reaches 1; leave the rest as it is. Any shape, float32"""
-    size = np.abs(sound)
-    if size.max() <= KNEE:
-        return sound
-    bent = KNEE + (1.0 - KNEE) * np.tanh((size - KNEE) / (1.0 - KNEE))
-    return np.where(size > KNEE, np.copysign(bent, sound), sound).astype(np.float32)

@@ -28,7 +28,7 @@ CONTINUOUS_LEVEL = -17.0  # dBFS of one clip at full level: rain is then at -23 
 SOLO_LEVEL = -20.0  # dBFS of one clip of a voice that rests (birds)
 EVENNESS = 0.65  # how much of a clip's own loudness difference is evened out
 EVENNESS_RANGE = 9.0  # dB; a nearly silent clip stays nearly silent
-CLIP_PEAK = 0.7  # no clip alone goes beyond
+CLIP_KNEE, CLIP_PEAK = 0.9, 1.6  # a drop beyond is bent, not its whole clip turned down; layers' gains are below 1
 CUT = 0.45  # the most that is cut from a clip, so that no two seams are equally far apart
 LAYER_PANS = (-0.55, 0.55, 0.15, -0.2, 0.75, -0.75, 0.4, -0.4)
 SOLO_PANS = (0.0, -0.6, 0.6, 0.25, -0.3, 0.8, -0.8, 0.45)
@@ -147,8 +147,7 @@ class ClipMaker:
         odd = float(np.clip(loudness - self._usual, -EVENNESS_RANGE, EVENNESS_RANGE))
         wanted = SOLO_LEVEL if self._solo else CONTINUOUS_LEVEL
         gain = 10 ** ((wanted - self._usual - EVENNESS * odd) / 20)
-        peak = float(np.abs(sound).max(initial=0.0))
-        return sound * np.float32(min(gain, CLIP_PEAK / max(peak, 1e-9)))
+        return soften(sound * np.float32(gain), CLIP_KNEE, CLIP_PEAK)
 
     def _place(self, sound: np.ndarray, layer: int, where: float) -> np.ndarray:
         """Pan with constant power. Birds take a new place each time; rain stays where its layer is."""
@@ -215,3 +214,12 @@ class ClipWorker:
 def decibels(sound: np.ndarray) -> float:
     """Return the root mean square level of `sound` in dBFS, -120 for silence."""
     return 10 * float(np.log10(max(float(np.mean(np.square(sound, dtype=np.float64))), 1e-12)))
+
+
+def soften(sound: np.ndarray, knee: float, top: float) -> np.ndarray:
+    """Bend peaks above `knee` so that none passes `top`; leave the rest as it is. Any shape, float32"""
+    size = np.abs(sound)
+    if size.max(initial=0.0) <= knee:
+        return sound
+    bent = knee + (top - knee) * np.tanh((size - knee) / (top - knee))
+    return np.where(size > knee, np.copysign(bent, sound), sound).astype(np.float32)
