@@ -143,11 +143,12 @@ class LiveServer:
         voices: Folder of voice files.
         recordings: Folder for recordings.
         device: Sound device.
+        *options: More options of `petrichor serve`.
     """
 
-    def __init__(self, voices: Path, recordings: Path, device: str = "none") -> None:
+    def __init__(self, voices: Path, recordings: Path, device: str = "none", *options: str) -> None:
         command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", device]
-        command += ["--voices", str(voices), "--recordings", str(recordings)]
+        command += ["--voices", str(voices), "--recordings", str(recordings), *options]
         self.voices = voices
         self.recordings = recordings
         self._log = recordings.parent / "server.log"
@@ -203,9 +204,9 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(voices: Path, recordings: Path, device: str = "none") -> Iterator[LiveServer]:
+def live_server(voices: Path, recordings: Path, device: str = "none", *options: str) -> Iterator[LiveServer]:
     """A server for the length of a `with`, ended even where the test fails."""
-    server = LiveServer(voices, recordings, device)
+    server = LiveServer(voices, recordings, device, *options)
     try:
         yield server
     except BaseException:

@@ -28,6 +28,7 @@ from petrichor.device import Device
 from petrichor.errors import OutputError
 from petrichor.mixer import Channel, Mixer
 from petrichor.orders import Attach, Detach, Detached, Master, Place, Quit, Record, Recording, Started
+from petrichor.priority import use_realtime_priority
 from petrichor.recording import Recorder
 from petrichor.slots import SharedSlots
 from petrichor.streams import Subscribers
@@ -50,12 +51,14 @@ class AudioOptions:
         rate: Hz.
         device: PortAudio device, or None.
         recordings: Folder that recordings go into.
+        realtime: Whether the loop wants real-time priority.
     """
 
     segment: str
     rate: int
     device: str | None
     recordings: Path
+    realtime: bool = False
 
 
 class AudioProcess:
@@ -89,12 +92,12 @@ class AudioProcess:
 
     def run(self) -> None:
         """Serve until told to quit or the control process is gone."""
-        problem = ""
+        problem = use_realtime_priority() if self._options.realtime else ""
         if self._options.device is not None:
             try:
                 self._device = Device(self._options.device, self._options.rate, self._timeline, self._own_bell)
             except OutputError as error:
-                problem = str(error)
+                problem = f"{problem}; {error}" if problem else str(error)
         self._orders.send(Started(self._device.name if self._device else "", problem))
         gc.collect()
         gc.freeze()

@@ -67,6 +67,7 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, default=48000, help="sample rate in Hz (default: %(default)s)")
     parser.add_argument("--ahead", type=int, default=256, help="frames each voice keeps ready (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first latent vectors (default: %(default)s)")
+    parser.add_argument("--realtime", action="store_true", help="real-time priority, where the system allows it")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +124,7 @@ def _server_options(options: argparse.Namespace) -> ServeOptions:
         rate=options.rate,
         ahead=options.ahead,
         seed=options.seed,
+        realtime=options.realtime,
     )
 
 

@@ -23,6 +23,7 @@ class ServeOptions:
         rate: Hz of the mix.
         ahead: Frames each renderer keeps ready; a control is heard that much later.
         seed: Seed of the first latent vectors.
+        realtime: Whether sound is made and mixed at real-time priority, where the system allows it.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +35,7 @@ class ServeOptions:
     rate: int = 48000
     ahead: int = 256
     seed: int = 1
+    realtime: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -19,6 +19,7 @@ from petrichor.bell import Bell
 from petrichor.controls import Controls
 from petrichor.engine import Engine, open_engine
 from petrichor.errors import VoiceFileError
+from petrichor.priority import use_realtime_priority
 from petrichor.slots import SharedSlots, Slot
 from petrichor.voice_file import read_voice
 
@@ -37,6 +38,7 @@ class RendererOptions:
         slot: Its slot there.
         rate: The server's sample rate in Hz.
         ahead: Frames kept ready in the ring.
+        realtime: Whether the block loop wants real-time priority.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class RendererOptions:
     slot: int
     rate: int
     ahead: int
+    realtime: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ def run_renderer(options: RendererOptions, bell: Bell, report: Connection) -> No
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if options.realtime:
+        use_realtime_priority()  # the audio process says so where it is refused
     try:
         engine = _open(options, report)
     except VoiceFileError as error:

@@ -75,7 +75,7 @@ class Server:
         self._folder = VoiceFolder(options.voices, self._own_bell)
         self.commands = Commands(self)
         self.supervisor = Supervisor(
-            SupervisorOptions(options.rate, options.ahead, options.seed),
+            SupervisorOptions(options.rate, options.ahead, options.seed, options.realtime),
             self._slots,
             self._bells,
             self._context,
@@ -285,9 +285,8 @@ class Server:
     def _start_audio(self) -> None:
         options = self.options
         self._reports, theirs = self._context.Pipe()
-        audio = AudioOptions(
-            self._slots.name, options.rate, None if options.device == "none" else options.device, options.recordings
-        )
+        device = None if options.device == "none" else options.device
+        audio = AudioOptions(self._slots.name, options.rate, device, options.recordings, options.realtime)
         bells = [pair[0] for pair in self._bells]
         self._audio = self._context.Process(
             target=run_audio, args=(audio, self._streams, bells, theirs), name="petrichor-audio", daemon=True

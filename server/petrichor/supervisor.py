@@ -74,11 +74,13 @@ class SupervisorOptions:
         rate: Hz.
         ahead: Frames each renderer keeps ready.
         seed: Seed of the first latent vectors.
+        realtime: Whether renderers want real-time priority.
     """
 
     rate: int
     ahead: int
     seed: int
+    realtime: bool = False
 
 
 class Supervisor:
@@ -217,7 +219,8 @@ class Supervisor:
 
     def _start(self, name: str, path: Path, slot: int, reply: Reply) -> Renderer:
         ours, theirs = self._context.Pipe(duplex=False)
-        options = RendererOptions(path, self._slots.name, slot, self._options.rate, self._options.ahead)
+        own = self._options
+        options = RendererOptions(path, self._slots.name, slot, own.rate, own.ahead, own.realtime)
         process = self._context.Process(
             target=run_renderer, args=(options, self._bells[slot][1], theirs), name=f"petrichor-{name}", daemon=True
         )
