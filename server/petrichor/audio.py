@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ class AudioProcess:
         self._mixer = Mixer(options.rate)
         self._subscribers = Subscribers(options.rate)
         self._recorder: Recorder | None = None
+        self._reports: SimpleQueue[Recording] = SimpleQueue()  # of recorders
         self._wake, self._own_bell = Bell.pair()
         self._device: Device | None = None
         self._running = True
@@ -113,6 +115,8 @@ class AudioProcess:
             now = time.monotonic()
             self._receive(now)
             self._advance(now)
+            while not self._reports.empty():
+                self._orders.send(self._reports.get())
             if now >= next_housekeeping:
                 self._keep_house(now)
                 next_housekeeping = now + HOUSEKEEPING
@@ -238,32 +242,19 @@ class AudioProcess:
             channel.place(order.strip)
 
     def _record(self, order: Record) -> None:
-        """Stop the recording in progress, if any, and start the one wanted, if any."""
-        self._stop_recording(order.token)
-        if order.path is None:
-            return
-        try:
-            self._recorder = Recorder(order.path, self._timeline, self._options.rate, self._recording_failed)
-        except OutputError as error:
-            self._orders.send(Recording(str(order.path), error=str(error), token=order.token))
-        else:
-            self._orders.send(Recording(str(order.path), token=order.token))
-
-    def _recording_failed(self, reason: str) -> None:
-        path = str(self._recorder.path) if self._recorder else ""
-        self._orders.send(Recording(path, error=reason))
-
-    def _stop_recording(self, token: int = 0) -> None:
+        """Finish the recording in progress, if any, and start the one wanted, if any."""
         if self._recorder is not None:
-            seconds = self._recorder.close()
-            self._orders.send(Recording(str(self._recorder.path), seconds=seconds, token=token))
+            self._recorder.finish(order.token)
             self._recorder = None
+        if order.path is not None:
+            self._recorder = Recorder(
+                order.path, self._timeline, self._options.rate, order.token, self._reports, self._own_bell
+            )
 
     def _close(self) -> None:
-        try:
-            self._stop_recording()
-        except OSError:
-            pass  # the control process is gone: nobody to report to
+        if self._recorder is not None:
+            self._recorder.finish()
+            self._recorder.join()
         if self._device is not None:
             self._device.close()
         self._mixer.channels.clear()

@@ -32,7 +32,7 @@ class Commands:
         self._server = server
         self._clients: set[Address] = set()
         self._syncs: list[tuple[Address, int]] = []
-        self._recorders: dict[int, tuple[Address, str]] = {}
+        self._recorders: dict[int, Address] = {}  # order → who asked, the last few
         self._orders = 0
         self._recording = ""
         self.handlers: Mapping[str, Callable[[Message], None]] = {
@@ -68,7 +68,7 @@ class Commands:
         client = self._recorders.get(report.token)
         if report.error:
             log.error("recording: %s", report.error)
-            self._recording = "" if report.path == self._recording or not report.token else self._recording
+            self._recording = "" if report.path == self._recording else self._recording
             message: tuple[object, ...] = ("/fail", "/record", report.error)
         elif report.seconds is not None:
             log.info("recorded %.1f s into %s", report.seconds, report.path)
@@ -77,7 +77,7 @@ class Commands:
         else:
             self._recording = report.path
             message = ("/done", "/record", report.path)
-        listeners = self._clients | ({client[0]} if client else set())
+        listeners = self._clients | ({client} if client else set())
         for listener in listeners:
             self._server.send(listener, *message)  # type: ignore[arg-type]
 
@@ -109,7 +109,8 @@ class Commands:
             raise MessageError(message.address, "nothing is being recorded")
         self._orders += 1
         if self._server.sender is not None:
-            self._recorders = {self._orders: (self._server.sender, message.address)}
+            self._recorders[self._orders] = self._server.sender
+            self._recorders.pop(self._orders - MAX_CLIENTS, None)
         self._server.order(Record(path, self._orders))
 
     def _status(self, message: Message) -> None:

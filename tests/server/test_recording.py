@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
 import soundfile
 
-from petrichor.errors import OutputError
+from petrichor.bell import Bell
+from petrichor.orders import Recording
 from petrichor.recording import Recorder
 from petrichor.timeline import Timeline
-from tests.live_server import wait_until
 
 
 def noise(frames: int) -> np.ndarray:
     return np.random.default_rng(3).uniform(-0.9, 0.9, (frames, 2)).astype(np.float32)
 
 
+@pytest.fixture
+def reports() -> SimpleQueue[Recording]:
+    return SimpleQueue()
+
+
+@pytest.fixture
+def record(reports: SimpleQueue[Recording]) -> Iterator[Callable[[Path, Timeline], Recorder]]:
+    """Start a recorder that reports into `reports`."""
+    hear, ring = Bell.pair()
+    yield lambda path, timeline: Recorder(path, timeline, 48000, 7, reports, ring)
+    hear.close()
+    ring.close()
+
+
+Record = Callable[[Path, Timeline], Recorder]
+
+
 @pytest.mark.parametrize(("name", "error"), [("take.wav", 0.0), ("take.flac", 2**-22)])
-def test_recording_holds_what_was_mixed_meanwhile(tmp_path: Path, name: str, error: float) -> None:
+def test_recording_holds_what_was_mixed_meanwhile(
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], name: str, error: float
+) -> None:
     timeline = Timeline()
     sound = noise(60000)
     timeline.append(sound[:1000])
-    recorder = Recorder(tmp_path / name, timeline, 48000, pytest.fail)
+    recorder = record(tmp_path / name, timeline)
     for start in range(1000, 50000, 100):
         timeline.append(sound[start : start + 100])
-    assert recorder.close() == pytest.approx(49000 / 48000)
+    recorder.finish(8)
+    recorder.join()
+    path = str(tmp_path / name)
+    assert reports.get() == Recording(path, token=7)
+    assert reports.get() == Recording(path, seconds=pytest.approx(49000 / 48000), token=8)
     written, rate = soundfile.read(tmp_path / name, dtype="float32")
     assert rate == 48000
     np.testing.assert_allclose(written, sound[1000:50000], atol=error)
 
 
 @pytest.mark.parametrize("name", ["take.mp3", "take", "missing/take.wav"])
-def test_impossible_files_are_refused_with_a_reason(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OutputError):
-        Recorder(tmp_path / name, Timeline(), 48000, pytest.fail)
+def test_impossible_files_are_refused_with_a_reason(
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], name: str
+) -> None:
+    record(tmp_path / name, Timeline()).join()
+    report = reports.get()
+    assert report.token == 7
+    assert report.error
+    assert reports.empty()
 
 
 def test_full_disk_is_told_once_and_what_was_written_stays_valid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timeline = Timeline()
-    reasons: list[str] = []
     sound = noise(50000)
 
     class FillingFile(soundfile.SoundFile):
@@ -56,12 +85,12 @@ def test_full_disk_is_told_once_and_what_was_written_stays_valid(
     monkeypatch.setattr(
         "petrichor.recording.open_sound_file", lambda path, rate: FillingFile(path, "w", rate, 2, "FLOAT")
     )
-    recorder = Recorder(tmp_path / "take.wav", timeline, 48000, reasons.append)
+    recorder = record(tmp_path / "take.wav", timeline)
     timeline.append(sound)
-    wait_until(lambda: reasons, "the error to be told")
-    recorder.close()
-    assert len(reasons) == 1
-    assert "No space left" in reasons[0]
+    recorder.join()
+    assert reports.get().error == ""
+    assert "No space left" in reports.get().error
+    assert reports.empty()
     written, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
     np.testing.assert_array_equal(written, sound[: len(written)])
     assert len(written) > 0
