@@ -21,6 +21,8 @@ SWITCH_FADE = 0.040  # seconds
 SWITCH_INTERVAL = 0.080  # seconds between two switches, so that a slider at 100 Hz gives whole crossfades
 OVERLAP_PART = 0.21  # of a clip: 100 ms of a 0.48-s clip
 OVERLAP_LIMITS = (0.020, 0.250)  # seconds
+REST_PART = 0.35  # of a clip next to a pause: background noise that comes with a bird should not switch on and off
+FIRST_FADE = 0.010  # seconds: the very first clip, because whoever starts an engine fades it in
 
 Fetch = Callable[[ClipOrder, bool], Clip | None]
 
@@ -111,6 +113,7 @@ class Layer:
         self._playing: list[Playing] = []
         self._controls = controls
         self._rest = 0.0
+        self._first = True
         self._since = 1 << 30  # frames since the last switch
 
     def advance(self, controls: Controls, pause: float, fetch: Fetch) -> None:
@@ -128,12 +131,12 @@ class Layer:
             self._start(fetch(self.order, False))
         current = self._current
         if current is not None:
-            if current.left >= current.overlap + QUANTUM:
-                return
             if pause > 0:
-                current.leave(fade_curve(min(current.overlap, current.left), False))
-                self._rest = current.clip.rest
-            else:
+                fade = round(REST_PART * current.clip.sound.shape[1])
+                if current.left < fade + QUANTUM:
+                    current.leave(fade_curve(min(fade, current.left), False))
+                    self._rest = current.clip.rest
+            elif current.left < current.overlap + QUANTUM:
                 self._start(fetch(self.order, True))
         else:
             self._rest -= QUANTUM / (pause * self._rate) if pause > 0 else self._rest
@@ -181,7 +184,7 @@ class Layer:
             return
         before = self._current
         overlap = self._overlap(clip)
-        fade = min(round(SWITCH_FADE * self._rate), overlap) if self.switching else overlap
+        fade = self._rise(clip, overlap, before is None)
         started = Playing(clip, 0, overlap)
         alike = np.ones(1, np.float32)
         if self.switching and before is not None and before.becomes(clip, 2 * fade):
@@ -193,6 +196,7 @@ class Layer:
                 frames = min(fade, playing.left)
                 playing.leave(fade_curve(frames, False) * (alike[-frames:] if playing is before else 1))
         self._playing.append(started)
+        self._first = False
         if not clip.order.changed_into(self.order):
             return  # a stopgap: what was wanted still is
         if self.switching:
@@ -200,6 +204,12 @@ class Layer:
         self.switching = not clip.order.same_as(self.order)  # made too long ago: changes once more when that is made
         if not self.switching:
             self.order = ClipOrder(self.number, clip.order.index + 1, self._controls)
+
+    def _rise(self, clip: Clip, overlap: int, alone: bool) -> int:
+        """Return in how many frames `clip` comes in."""
+        if self._first or self.switching:
+            return min(round((FIRST_FADE if self._first else SWITCH_FADE) * self._rate), overlap)
+        return round(REST_PART * clip.sound.shape[1]) if alone else overlap
 
     def _overlap(self, clip: Clip) -> int:
         frames = clip.sound.shape[1]
