@@ -93,7 +93,7 @@ Petrichor {
 		SystemClock.sched(timeout, {
 			answered.not.if {
 				responder.free;
-				missing !? { missing.value } ?? { "Petrichor: no % from %".format(path, address).warn }
+				missing !? { missing.value } ?? { "Petrichor: no % from %:%".format(path, address.ip, address.port).warn }
 			};
 			nil
 		})

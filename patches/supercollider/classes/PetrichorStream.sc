@@ -33,6 +33,9 @@ PetrichorStream {
 
 	connected { ^token.notNil }
 
+	// The server's address, to be read.
+	place { ^"%:%".format(address.ip, address.port) }
+
 	// Frames held ahead just now.
 	held { ^(wpos - rpos) % modulus }
 
@@ -69,7 +72,7 @@ PetrichorStream {
 	}
 
 	subscribe {
-		token !? { verbose.if { "Petrichor: no sound from %, subscribing again".format(address).postln } };
+		token !? { verbose.if { "Petrichor: no sound from %, subscribing again".format(this.place).postln } };
 		idle = 2;
 		token = nil;
 		address.sendMsg("/subscribe", "scsynth", 2, block, fill, server.sampleRate.asInteger,
@@ -89,7 +92,7 @@ PetrichorStream {
 					out: out, buffer: buffer, bus: bus, start: fill * 0.75, id: id
 				], \addToHead)
 			].reject(_.isNil)));
-			verbose.if { "Petrichor: connected to %, % Hz, fill %".format(address, rate, fill).postln }
+			verbose.if { "Petrichor: connected to %, % Hz, fill %".format(this.place, rate, fill).postln }
 		}
 	}
 
