@@ -84,7 +84,8 @@ def read_progress(folder: Path) -> Progress | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: numpy leaves a file that is no archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return Progress(**json.loads(arrays["progress"].tobytes()))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise CheckpointError(path, f"cannot be read: {error}") from error
@@ -92,7 +93,7 @@ def read_progress(folder: Path) -> Progress | None:
 
 def _assign(path: Path, groups: dict[str, Sequence[keras.Variable]]) -> None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             for group, variables in groups.items():
                 for index, variable in enumerate(variables):
                     variable.assign(arrays[f"{group}/{index}"])

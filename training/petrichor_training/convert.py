@@ -1,6 +1,6 @@
 """SavedModel to LiteRT, in a process of its own: a failing converter aborts the process it runs in.
 
-Run as ``python -m petrichor_training.convert SAVED_MODEL OUT.tflite [--int8]``.
+Run as ``python -m petrichor_training.convert SAVED_MODEL FOLDER``; writes FOLDER/fp32 and FOLDER/int8.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from keras import ops
 from petrichor_training.errors import ExportError
 
 SIGNATURE = "clip"
+KINDS = ("fp32", "int8")
 
 
 def save_model(generator: keras.Model, latent_size: int, output: str, folder: Path) -> None:
@@ -72,24 +73,20 @@ def converted(generator: keras.Model, latent_size: int, output: str) -> dict[str
     with tempfile.TemporaryDirectory(prefix="petrichor-export-") as name:
         folder = Path(name)
         save_model(generator, latent_size, output, folder / "saved")
-        return {kind: _in_subprocess(folder / "saved", folder / kind, kind == "int8") for kind in ("fp32", "int8")}
-
-
-def _in_subprocess(saved_model: Path, out: Path, int8: bool) -> bytes:
-    command = [sys.executable, "-m", "petrichor_training.convert", str(saved_model), str(out)]
-    done = subprocess.run([*command, "--int8"] if int8 else command, capture_output=True, text=True, check=False)
-    if done.returncode or not out.is_file():
-        raise ExportError(f"the LiteRT converter failed with status {done.returncode}: {done.stderr[-2000:]}")
-    return out.read_bytes()
+        command = [sys.executable, "-m", "petrichor_training.convert", str(folder / "saved"), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ExportError(f"the LiteRT converter failed with status {done.returncode}: {done.stderr[-2000:]}")
+        return {kind: (folder / kind).read_bytes() for kind in KINDS}
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("saved_model", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--int8", action="store_true")
+    parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    convert(options.saved_model, options.out, options.int8)
+    for kind in KINDS:
+        convert(options.saved_model, options.folder / kind, int8=kind == "int8")
 
 
 if __name__ == "__main__":

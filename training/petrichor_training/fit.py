@@ -189,11 +189,12 @@ def _epoch(run: Run, step: Callable[..., Any], report: Report) -> dict[str, floa
 def _diagnosis(gan: Gan, figures: dict[str, float]) -> str:
     """Which figures and which weights are no longer numbers, and what usually helps."""
     bad = [name for name, value in figures.items() if not np.isfinite(value)]
-    sick = [
-        f"{network.name}/{weight.path}"
-        for network in (gan.generator, gan.discriminator)
-        for weight in network.weights
-        if not np.all(np.isfinite(weight.numpy()))
-    ]
-    where = f"weights no longer finite: {', '.join(sick[:3])}" if sick else "all weights still finite"
+    sick = [_sick(network) for network in (gan.generator, gan.discriminator)]
+    where = "; ".join(filter(None, sick)) or "all weights still finite"
     return f"{', '.join(bad)} not finite; {where}. Go on from the last checkpoint with a lower discriminator_rate."
+
+
+def _sick(network: keras.Model) -> str:
+    """The first weights of a network that are not finite."""
+    paths = [weight.path for weight in network.weights if not np.all(np.isfinite(weight.numpy()))]
+    return f"in the {network.name} {len(paths)} weights not finite, first {paths[0]}" if paths else ""

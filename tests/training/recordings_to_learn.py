@@ -1,0 +1,74 @@
+"""Short recordings that the training tests make: chirps for birds, drops on hiss for rain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+TINY_BIRD = """
+base = "bird"
+[prepare]
+rate = 8000
+split_seconds = 0.25
+min_clarity_db = 0.0
+[network]
+latent_size = 8
+generator = [8, 16]
+discriminator = [16, 8]
+[fit]
+batch = 4
+epochs = 2
+checkpoint_seconds = 0.0
+"""
+
+TINY_RAIN = """
+base = "rain"
+[prepare]
+rate = 16000
+split_seconds = 0.25
+min_bandwidth_hz = 0.0
+[analysis]
+nfft = 256
+window = 256
+image = 32
+iterations = 2
+[network]
+latent_size = 8
+generator = [8, 8, 4]
+discriminator = [4, 8]
+attention_at = 8
+[fit]
+batch = 4
+epochs = 2
+steps_per_epoch = 3
+checkpoint_seconds = 0.0
+"""
+
+
+def chirp(seconds: float, rate: int, seed: int) -> np.ndarray:
+    """A warbled whistle. Shape [frames]."""
+    time = np.arange(round(seconds * rate)) / rate
+    hertz = 2000 + 500 * np.sin(2 * np.pi * (3 + seed) * time)
+    return 0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / rate)
+
+
+def drops(seconds: float, rate: int, seed: int) -> np.ndarray:
+    """Hiss with impulses. Shape [frames]."""
+    rng = np.random.default_rng(seed)
+    noise = 0.02 * rng.standard_normal(round(seconds * rate))
+    noise[rng.integers(0, len(noise), 20)] += 0.5
+    return noise
+
+
+def write_three(folder: Path, kind: str) -> Path:
+    """Three clips of 1.2 s: mono, stereo in opposite phase, and another rate."""
+    folder.mkdir(parents=True)
+    make = chirp if kind == "bird" else drops
+    soundfile.write(folder / "one.wav", make(1.2, 16000, 1), 16000)
+    quiet = make(1.2, 44100, 2)
+    soundfile.write(folder / "two.flac", np.stack([quiet, -0.5 * quiet], axis=1), 44100)
+    (folder / "deeper").mkdir()
+    soundfile.write(folder / "deeper" / "three.wav", make(1.2, 22050, 3), 22050)
+    return folder
