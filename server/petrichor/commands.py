@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 from petrichor import __version__
+from petrichor.config import ServeOptions
 from petrichor.controls import one_number
 from petrichor.errors import MessageError
 from petrichor.orders import Master, Record, Recording
-from petrichor.osc import Message
+from petrichor.osc import Address, Message
 from petrichor.parameters import SERVER_COMMANDS, amplitude
-
-if TYPE_CHECKING:
-    from petrichor.server import Address, Server
+from petrichor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 MAX_CLIENTS = 64  # notified at once
+
+
+class Host(Protocol):
+    """What the commands ask of the server."""
+
+    options: ServeOptions
+    supervisor: Supervisor
+
+    @property
+    def stream_port(self) -> int:
+        """Port of sound streams, as bound."""
+
+    @property
+    def meters(self) -> dict[str, float]:
+        """The audio process's figures by name."""
+
+    @property
+    def sender(self) -> Address | None:
+        """Who sent the message being obeyed."""
+
+    def order(self, order: object) -> None:
+        """Send an order to the audio process."""
+
+    def send(self, address: Address, path: str, *args: object) -> None:
+        """Send one message to one address."""
+
+    def recording_path(self, address: str, name: str) -> Path:
+        """Return where a recording of that name goes, or raise MessageError."""
 
 
 class Commands:
@@ -27,7 +55,7 @@ class Commands:
         server: What they act on.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         """Start with nobody to notify."""
         self._server = server
         self._clients: set[Address] = set()

@@ -25,6 +25,7 @@ MAX_DEPTH = 8  # of nested bundles
 MAX_ADDRESS = 256
 EPOCH = 2_208_988_800  # seconds from 1900 (OSC, NTP) to 1970 (Unix)
 IMMEDIATELY = 1  # the timetag that means "now"
+Address = tuple[str, int]  # host and UDP port
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from petrichor.controls import VoiceState
 from petrichor.errors import MessageError, OptionError, PetrichorError
 from petrichor.namespace import Namespace
 from petrichor.orders import Detached, Quit, Recording, Started
-from petrichor.osc import LARGEST, Message, encode, parse_datagram
+from petrichor.osc import LARGEST, Address, Message, encode, parse_datagram
 from petrichor.schedule import Schedule
 from petrichor.slots import SLOTS, SharedSlots, remove_stale_segments
 from petrichor.supervisor import Supervisor, SupervisorOptions
@@ -36,7 +36,6 @@ from petrichor.voice_folder import VoiceFolder
 log = logging.getLogger(__name__)
 wire_in = logging.getLogger("petrichor.osc.in")
 wire_out = logging.getLogger("petrichor.osc.out")
-Address = tuple[str, int]
 BURST = 256  # datagrams taken between two looks at everything else
 LATE = 0.001  # seconds after its timetag from which a message counts as late
 
