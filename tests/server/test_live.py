@@ -271,7 +271,11 @@ def find(mix: np.ndarray, piece: np.ndarray) -> int:
 
 
 def test_recordings_are_not_overwritten(server: LiveServer) -> None:
-    server.record("take.flac", lambda: None)
+    def listen() -> None:
+        with Listener(server.stream_port) as listener:
+            listener.take(1024)
+
+    server.record("take.flac", listen)
     assert "exists already" in str(server.client.ask("/record", "take.flac", reply="/fail").args[1])
 
 
