@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from petrichor.clips import CLIP_PEAK, ClipMaker, ClipOrder, ClipWorker, decibels
+from petrichor.clips import CLIP_PEAK, ClipMaker, ClipOrder, ClipWorker, decibels, turned
 from petrichor.controls import Controls
 from petrichor.errors import VoiceFileError
 from petrichor.latent import draw, generator
@@ -127,3 +127,14 @@ def test_the_worker_survives_a_clip_that_fails(
     finally:
         worker.close()
     assert "clip failed" in caplog.text
+
+
+def test_a_turned_texture_has_the_same_rows_and_no_step() -> None:
+    rng = np.random.default_rng(0)
+    image = (0.5 + 0.02 * rng.standard_normal((256, 64)) + np.linspace(0, 0.3, 256)[:, None]).astype(np.float32)
+    assert turned(image, 0.0) is image
+    other = turned(image, 0.25)
+    assert other.shape == image.shape
+    assert np.array_equal(np.roll(other, -64, axis=0)[40:-40], image[40:-40])
+    steps = np.abs(np.diff(other.reshape(-1, 8, 64).mean(axis=(1, 2))))  # the joint is at row 64
+    assert steps.max() < 0.1  # 0.3 without care
