@@ -13,7 +13,8 @@ from collections import deque
 import numpy as np
 
 from petrichor.clip_layer import QUANTUM, Layer
-from petrichor.clips import Clip, ClipMaker, ClipOrder, ClipWorker, soften
+from petrichor.clip_worker import ClipWorker
+from petrichor.clips import Clip, ClipMaker, ClipOrder, soften
 from petrichor.controls import Controls
 from petrichor.voice_file import Voice
 

@@ -1,14 +1,8 @@
-"""Single clips: what is ordered, how one is made, and the thread that makes them ahead.
-
-`ClipMaker` belongs to one thread at a time. With a background engine that is the worker's thread "clips"; it talks to
-the block loop through one immutable tuple of orders, replaced whole, and a queue of finished clips, so neither waits.
-"""
+"""Single clips: what is ordered, and how one is made. Belongs to one thread at a time."""
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,47 +163,6 @@ class ClipMaker:
         self._usual = max(float(np.median([decibels(sound) for sound in sounds])), -80.0)
         placed = (self._place(self._level(sound), i, 0.5) for i, sound in enumerate(sounds))
         return tuple(Clip(ClipOrder(i, -1, middle), sound, 1.0) for i, sound in enumerate(placed))
-
-
-class ClipWorker:
-    """The thread "clips": makes what was ordered, most urgent first."""
-
-    def __init__(self, maker: ClipMaker) -> None:
-        """Start the thread; from now on `maker` belongs to it."""
-        self._maker = maker
-        self._orders: tuple[ClipOrder, ...] = ()
-        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._made: queue.SimpleQueue[Clip] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
-        self._thread.start()
-
-    def post(self, orders: tuple[ClipOrder, ...]) -> None:
-        """Replace all orders, most urgent first. Orders that were made already are not made again."""
-        self._orders = orders
-        self._wake.put(True)
-
-    def take(self) -> Clip | None:
-        """Return a finished clip, or None."""
-        try:
-            return self._made.get_nowait()
-        except queue.Empty:
-            return None
-
-    def close(self) -> None:
-        """End the thread and wait for it."""
-        self._orders = ()
-        self._wake.put(False)
-        self._thread.join()
-
-    def _run(self) -> None:
-        done: list[ClipOrder] = []
-        while self._wake.get():
-            while order := next((o for o in self._orders if o not in done), None):
-                done = [*done[-31:], order]
-                try:
-                    self._made.put(self._maker.make(order))
-                except Exception:  # the sound goes on from the clips there are
-                    logger.exception("%s: clip failed", self._maker.voice.path.name)
 
 
 def turned(image: np.ndarray, turn: float) -> np.ndarray:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from petrichor.clips import CLIP_PEAK, ClipMaker, ClipOrder, ClipWorker, decibels, turned
+from petrichor.clips import CLIP_PEAK, ClipMaker, ClipOrder, decibels, turned
 from petrichor.controls import Controls
 from petrichor.errors import VoiceFileError
 from petrichor.latent import draw, generator
@@ -97,36 +97,6 @@ def test_orders_tell_what_is_the_same(voices: dict[str, Voice]) -> None:
     assert order.changed_into(ClipOrder(0, 2, far))
     assert not order.same_as(ClipOrder(0, 3, base))
     assert not order.changed_into(ClipOrder(0, 2, dataclasses.replace(base, draw=base.draw + 1)))
-
-
-def test_the_worker_makes_urgent_orders_first_and_none_twice(makers: dict[str, ClipMaker]) -> None:
-    base = controls(makers["bird"].voice)
-    orders = tuple(ClipOrder(layer, 0, base) for layer in (2, 0, 1))
-    worker = ClipWorker(makers["bird"])
-    try:
-        worker.post(orders)
-        worker.post(orders)
-        made = [worker._made.get(timeout=20) for _ in orders]
-    finally:
-        worker.close()
-    assert [clip.order for clip in made] == list(orders)
-    assert worker.take() is None
-
-
-def test_the_worker_survives_a_clip_that_fails(
-    makers: dict[str, ClipMaker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    base = controls(makers["bird"].voice)
-    bad, good = ClipOrder(0, 0, base), ClipOrder(1, 0, base)
-    make = makers["bird"].make
-    monkeypatch.setattr(makers["bird"], "make", lambda order: make(order) if order is good else 1 / 0)
-    worker = ClipWorker(makers["bird"])
-    try:
-        worker.post((bad, good))
-        assert worker._made.get(timeout=20).order is good
-    finally:
-        worker.close()
-    assert "clip failed" in caplog.text
 
 
 def test_a_turned_texture_has_the_same_rows_and_no_step() -> None:
