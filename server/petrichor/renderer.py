@@ -128,7 +128,8 @@ def _play(engine: Engine, slot: Slot, options: RendererOptions, bell: Bell, repo
             wrote = True
         if wrote:
             bell.ring()
-        if not bell.wait(PATIENCE) and os.getppid() != server:
+        bell.wait(PATIENCE)  # a bell whose other end is gone "rings" for ever, so:
+        if not wrote and os.getppid() != server:
             return  # the server is gone: end, so that nothing is left behind
 
 

@@ -296,3 +296,18 @@ def test_two_clients_are_both_notified(server: LiveServer) -> None:
     assert other.wait("/clamped").args == ("/bird/intensity", 1.0)
     assert server.client.wait("/clamped").args == ("/bird/intensity", 1.0)
     other.close()
+
+
+def test_nothing_outlives_a_killed_server(voice_paths: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    shutil.copy(voice_paths["bird"], folder)
+    server = LiveServer(folder, tmp_path / "recordings")
+    children = server.children()
+    assert len(children) == 3  # the resource tracker, audio, one renderer
+    server.process.kill()
+    server.process.wait()
+    server.client.close()
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
+    segments = f"petrichor-{server.process.pid}-*"
+    wait_until(lambda: not list(Path("/dev/shm").glob(segments)), "its shared memory to go")
