@@ -23,7 +23,7 @@ SOLO_LEVEL = -20.0  # dBFS of one clip of a voice that rests (birds)
 EVENNESS = 0.65  # how much of a clip's own loudness difference is evened out
 EVENNESS_RANGE = 9.0  # dB; a nearly silent clip stays nearly silent
 CLIP_KNEE, CLIP_PEAK = 0.9, 1.6  # a drop beyond is bent, not its whole clip turned down; layers' gains are below 1
-CUT = 0.3  # the most that is cut from a clip, so that no two seams are equally far apart
+CUT, SOLO_CUT = 0.3, 0.55  # the most that is cut from a clip, so that no two seams are equally far apart
 LAYER_PANS = (-0.55, 0.55, 0.15, -0.2, 0.75, -0.75, 0.4, -0.4)
 SOLO_PANS = (0.0, -0.6, 0.6, 0.25, -0.3, 0.8, -0.8, 0.45)
 CALIBRATION_CLIPS = 4
@@ -117,7 +117,7 @@ class ClipMaker:
         where, rest, cut, part, turn = rng.random(5)
         sound = self._sound(latent, rng, turn if controls.spread > 0 else 0.0)
         # Where every clip is the same on purpose (spread 0), it is the same to the sample, cuts and all.
-        cut *= CUT * min(1.0, 10.0 * controls.spread)
+        cut *= (SOLO_CUT if self._solo else CUT) * min(1.0, 10.0 * controls.spread)
         start = round(cut * part * len(sound))
         sound = sound[start : start + round((1.0 - cut) * len(sound))]
         return Clip(order, self._place(self._level(sound), order.layer, where), 0.4 + 1.2 * rest)
