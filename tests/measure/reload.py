@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.live_server import Listener, live_server
+from tests.sound import longest_silence
 from tests.tiny_voices import build_voices
 
 RATE = 48000
@@ -43,7 +44,7 @@ def main() -> None:
                 (folder / "v.voice").write_bytes(data[("stream", "bird")[index % 2]])
                 sound = server.record(f"{index}.wav", lambda: server.client.wait("/v/loaded"))
                 heard.append(time.monotonic() - start)
-                silences.append(_longest_silence(sound))
+                silences.append(longest_silence(sound))
             _print("reload: from complete file to heard, s", heard)
             print(f"reload: longest silence in the mix, frames: {max(silences)}")
             back = []
@@ -60,11 +61,6 @@ def main() -> None:
 def _print(what: str, values: list[float]) -> None:
     median, worst = np.median(values), max(values)
     print(f"{what}: median {median:.3f}, largest {worst:.3f} of {len(values)} (load average {os.getloadavg()[0]:.1f})")
-
-
-def _longest_silence(sound: np.ndarray) -> int:
-    loud = np.flatnonzero(np.abs(sound).max(1) > 0)
-    return int(np.diff(np.concatenate(([-1], loud, [len(sound)]))).max()) - 1
 
 
 if __name__ == "__main__":
