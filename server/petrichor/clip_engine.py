@@ -55,8 +55,8 @@ class ClipEngine:
             self._begin(controls)
         pieces, have = [self._left], self._left.shape[1]
         while have < frames:
-            pieces.append(self._quantum(controls))
-            have += QUANTUM
+            pieces.append(self._quanta(controls, -(-(frames - have) // QUANTUM)))
+            have += pieces[-1].shape[1]
         sound = np.concatenate(pieces, axis=1)
         self._left = sound[:, frames:]
         return np.ascontiguousarray(sound[:, :frames].T)
@@ -78,19 +78,27 @@ class ClipEngine:
                     self._ready[layer.number] = self._maker.make(layer.order)
             self._worker = ClipWorker(self._maker)
 
-    def _quantum(self, controls: Controls) -> np.ndarray:
-        """Make the next quantum. Shape [2, QUANTUM]"""
+    def _quanta(self, controls: Controls, most: int) -> np.ndarray:
+        """Make one quantum, or up to `most` where nothing is decided in between. Shape [2, quanta * QUANTUM]"""
         gains = self._glide(controls.intensity)
         if self._worker is not None:
             self._receive(self._worker)
         pause = self._rest_seconds * max(0.0, 1.0 - 2.0 * self._intensity) ** 1.5
-        out = np.zeros((2, QUANTUM), np.float32)
-        for layer, before, after in zip(self._layers, self._gains, gains, strict=True):
-            if before <= 0 and after <= 0:
-                layer.stop()
-                continue
+        audible = [
+            (layer, before, after)
+            for layer, before, after in zip(self._layers, self._gains, gains, strict=True)
+            if before > 0 or after > 0
+        ]
+        for layer, _, _ in audible:
             layer.advance(controls, pause, self._fetch)
+        still = gains is self._gains
+        quanta = min([most, *(layer.steady(pause) for layer, _, _ in audible)]) if still else 1
+        out = np.zeros((2, quanta * QUANTUM), np.float32)
+        for layer, before, after in audible:
             layer.add_to(out, np.float32(after) if before == after else _ramp(before, after))
+        for layer, gain in zip(self._layers, gains, strict=True):
+            if gain <= 0:
+                layer.stop()
         self._gains = gains
         if self._worker is not None:
             self._order(self._worker)

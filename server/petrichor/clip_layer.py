@@ -72,21 +72,25 @@ class Playing:
         self.left = len(curve)
         self.leaving = True
 
+    def ending(self, pause: float) -> int:
+        """Return how many frames before its end it begins to leave: sooner where a pause follows."""
+        return round(REST_PART * self.clip.sound.shape[1]) if pause > 0 else self.overlap
+
     def becomes(self, clip: Clip, frames: int) -> bool:
         """Tell whether `clip` is this clip made from another latent, and so many frames are left to change over."""
         same = self.clip.order.changed_into(clip.order) and self.clip.sound.shape == clip.sound.shape
         return same and self.left > frames
 
     def add_to(self, out: np.ndarray, gain: np.ndarray | np.float32) -> None:
-        """Add the next quantum times `gain` to `out`, shape [2, QUANTUM], and move on."""
-        start, frames = self.position, min(QUANTUM, self.left)
+        """Add the next frames times `gain` to `out`, shape [2, frames], and move on."""
+        start, frames = self.position, min(out.shape[1], self.left)
         piece = self.clip.sound[:, start : start + frames]
         for first, curve in self._fades:
             gains = curve[start - first : start - first + frames]
-            if len(gains):  # a fade may end within the quantum: it ends at 1 or with the clip
+            if len(gains):  # a fade may end within these frames: it ends at 1 or with the clip
                 piece = piece.copy()
                 piece[:, : len(gains)] *= gains
-        if frames == QUANTUM:
+        if frames == out.shape[1]:
             out += piece * gain
         else:
             out[:, :frames] += piece * (gain if np.ndim(gain) == 0 else gain[:frames])  # type: ignore[index]
@@ -126,25 +130,32 @@ class Layer:
         """
         if controls is not self._controls:
             self._attend(controls)
-        self._since += QUANTUM
         if self.switching and self._since >= SWITCH_INTERVAL * self._rate:
             self._start(fetch(self.order, False))
         current = self._current
         if current is not None:
+            if current.left >= current.ending(pause) + QUANTUM:
+                return
             if pause > 0:
-                fade = round(REST_PART * current.clip.sound.shape[1])
-                if current.left < fade + QUANTUM:
-                    current.leave(fade_curve(min(fade, current.left), False))
-                    self._rest = current.clip.rest
-            elif current.left < current.overlap + QUANTUM:
+                current.leave(fade_curve(min(current.ending(pause), current.left), False))
+                self._rest = current.clip.rest
+            else:
                 self._start(fetch(self.order, True))
         else:
             self._rest -= QUANTUM / (pause * self._rate) if pause > 0 else self._rest
             if self._rest <= 0:
                 self._start(fetch(self.order, False))
 
+    def steady(self, pause: float) -> int:
+        """Return for how many quanta, from one just decided on, `advance` would decide nothing. At least 1."""
+        current = self._current
+        if self.switching or current is None:
+            return 1
+        return max(1, (current.left - current.ending(pause)) // QUANTUM)
+
     def add_to(self, out: np.ndarray, gain: np.ndarray | np.float32) -> None:
-        """Add the next quantum of every clip times `gain` to `out`, shape [2, QUANTUM]."""
+        """Add the next frames of every clip times `gain` to `out`, shape [2, frames]."""
+        self._since += out.shape[1]
         for playing in self._playing:
             playing.add_to(out, gain)
         if self._playing and self._playing[0].left <= 0:
