@@ -1,4 +1,4 @@
-"""The command ``petrichor-train``: prepare, fit, export."""
+"""The command ``petrichor-train``: prepare, fit, export, compare."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     for command in (prepare, fit, export):
         command.add_argument("--recipe", required=True, help='"bird", "rain" or a .toml file of differences')
         command.add_argument("--out", type=Path, required=True, metavar="OUT")
+    compare = commands.add_parser("compare", help="spectrograms of sound files side by side, on one scale")
+    compare.add_argument("sounds", nargs="+", metavar="TITLE=FILE", help="what to draw, from left to right")
+    compare.add_argument("--out", type=Path, required=True, metavar="OUT.png")
+    compare.add_argument("--seconds", type=float, default=4.0, help="length shown of each (default: %(default)s)")
+    compare.add_argument("--start", type=float, default=0.0, help="where in each file to begin, in seconds")
     return parser
 
 
@@ -92,6 +97,13 @@ def _export(options: argparse.Namespace) -> None:
         print(f"{name}: {value}")
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from petrichor_training.comparison import draw_comparison  # noqa: PLC0415
+
+    sounds = [(title, Path(path)) for title, _, path in (text.partition("=") for text in options.sounds)]
+    draw_comparison(sounds, options.out, options.seconds, options.start)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
@@ -105,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up remarks
     logging.basicConfig(level=options.log.upper(), format="%(message)s", handlers=[RichHandler(console=console)])
     try:
-        {"prepare": _prepare, "fit": _fit, "export": _export}[options.command](options)
+        {"prepare": _prepare, "fit": _fit, "export": _export, "compare": _compare}[options.command](options)
     except TrainingError as error:
         console.print(f"petrichor-train: {error}", markup=False, style="red")
         return 1
