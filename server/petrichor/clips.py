@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ CUT, SOLO_CUT = 0.3, 0.55  # the most that is cut from a clip, so that no two se
 LAYER_PANS = (-0.55, 0.55, 0.15, -0.2, 0.75, -0.75, 0.4, -0.4)
 SOLO_PANS = (0.0, -0.6, 0.6, 0.25, -0.3, 0.8, -0.8, 0.45)
 CALIBRATION_CLIPS = 4
+IMAGE_USES = 2  # clips made from one image, begun elsewhere and with other phases: the network takes longest
 JOINT = 32  # rows of a rain image: 60 ms
 SHORTEST = 0.05  # seconds; shorter clips leave nothing between two overlaps
 
@@ -106,6 +108,7 @@ class ClipMaker:
         if info.inversion is not None:
             _, rows, columns = info.outputs["image"]
             self._invert = Inverter(Analysis.from_info(info.inversion), rows, columns)
+        self._images: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=2 * len(LAYER_PANS))
         self._usual = 0.0  # dBFS; until it is measured no clip is levelled
         self.stock = self._measure()
 
@@ -113,7 +116,9 @@ class ClipMaker:
         """Make the clip that `order` wants; the same order always gives the same clip."""
         controls = order.controls
         rng = generator(controls.seed, order.index, order.layer)
-        latent = stray(controls.latent, controls.spread, controls.truncation, rng)
+        uses = IMAGE_USES if self._invert is not None else 1
+        straying = generator(controls.seed, order.index // uses, order.layer, uses)
+        latent = stray(controls.latent, controls.spread, controls.truncation, straying)
         where, rest, cut, part, turn = rng.random(5)
         sound = self._sound(latent, rng, turn if controls.spread > 0 else 0.0)
         # Where every clip is the same on purpose (spread 0), it is the same to the sample, cuts and all.
@@ -124,11 +129,8 @@ class ClipMaker:
 
     def _sound(self, latent: np.ndarray, rng: np.random.Generator, turn: float = 0.0) -> np.ndarray:
         """Return what the network makes of `latent`, mono at the engine's rate. Shape [frames]"""
-        outputs = self._network({"latent": latent[None]})
-        if self._invert is not None:
-            sound = self._invert(turned(outputs["image"][0], turn), rng)
-        else:
-            sound = outputs["audio"][0]
+        output = self._output(latent)
+        sound = output if self._invert is None else self._invert(turned(output, turn), rng)
         if not np.isfinite(sound).all():
             logger.warning("%s: a clip was not finite and is left silent", self.voice.path.name)
             sound = np.zeros_like(sound)
@@ -136,6 +138,17 @@ class ClipMaker:
         if self.rate != self.voice.info.sample_rate:
             sound = soxr.resample(sound, self.voice.info.sample_rate, self.rate)
         return np.asarray(sound, np.float32)
+
+    def _output(self, latent: np.ndarray) -> np.ndarray:
+        """Return the network's sound, shape [frames], or image, shape [rows, columns]."""
+        if self._invert is None:
+            return self._network({"latent": latent[None]})["audio"][0]
+        for known, image in self._images:
+            if np.array_equal(known, latent):
+                return image
+        image = self._network({"latent": latent[None]})["image"][0]
+        self._images.append((latent, image))
+        return image
 
     def _level(self, sound: np.ndarray) -> np.ndarray:
         loudness = decibels(sound)
