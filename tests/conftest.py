@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.tiny_voices import break_voice, build_voices
 
 from petrichor.voice_file import Voice, read_voice
+from tests.tiny_voices import break_voice, build_voices
 
 
 @pytest.fixture(scope="session")
