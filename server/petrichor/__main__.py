@@ -1,8 +1,12 @@
-"""`python -m petrichor` is the `petrichor` command."""
+"""`python -m petrichor` and the `petrichor` command."""
 
+import os
 import sys
 
-from petrichor.command_line import main
+# Before numpy is imported: its BLAS would start a thread for each core, whose waiting is a busy loop.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from petrichor.command_line import main  # noqa: E402
 
 if __name__ == "__main__":  # renderer processes import this module again under another name
     sys.exit(main())

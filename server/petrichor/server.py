@@ -63,9 +63,7 @@ class Server:
         self._schedule: Schedule[tuple[Message, Address]] = Schedule()
         self._sender: Address | None = None  # of the message being obeyed
         self._running = True
-        # Processes started from here compute on one thread each: numpy's BLAS would start one more for each core,
-        # whose waiting is a busy loop.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the processes started here; see petrichor.__main__
         self._context = multiprocessing.get_context("spawn")
         self._slots = SharedSlots()
         self._bells = [Bell.pair() for _ in range(SLOTS)]
