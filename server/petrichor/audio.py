@@ -94,13 +94,14 @@ class AudioProcess:
 
     def run(self) -> None:
         """Serve until told to quit or the control process is gone."""
-        problem = use_realtime_priority() if self._options.realtime else ""
+        priority = use_realtime_priority() if self._options.realtime else ""
+        problem = ""
         if self._options.device is not None:
             try:
                 self._device = Device(self._options.device, self._options.rate, self._timeline, self._own_bell)
             except OutputError as error:
-                problem = f"{problem}; {error}" if problem else str(error)
-        self._orders.send(Started(self._device.name if self._device else "", problem))
+                problem = str(error)
+        self._orders.send(Started(self._device.name if self._device else "", problem, priority))
         gc.collect()
         gc.freeze()
         gc.disable()  # 30 ms for a million objects; nothing in this process makes cycles

@@ -67,7 +67,12 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, default=48000, help="sample rate in Hz (default: %(default)s)")
     parser.add_argument("--ahead", type=int, default=256, help="frames each voice keeps ready (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first latent vectors (default: %(default)s)")
-    parser.add_argument("--realtime", action="store_true", help="real-time priority, where the system allows it")
+    parser.add_argument(
+        "--realtime",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="make and mix sound at real-time priority where the system allows it (default: yes)",
+    )
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -35,7 +35,7 @@ class ServeOptions:
     rate: int = 48000
     ahead: int = 256
     seed: int = 1
-    realtime: bool = False
+    realtime: bool = True
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -55,10 +55,17 @@ class Quit:
 
 @dataclass(frozen=True)
 class Started:
-    """Report: running; the device in use, or why there is none."""
+    """Report: running, or running on without a device.
+
+    Attributes:
+        device: Name of the sound device in use, or "".
+        problem: Why the device that was wanted is not there, or "".
+        priority: Why there is no real-time priority, or "".
+    """
 
     device: str
     problem: str
+    priority: str = ""
 
 
 @dataclass(frozen=True)

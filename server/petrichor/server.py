@@ -301,6 +301,8 @@ class Server:
         elif isinstance(report, Recording):
             self.commands.recorded(report)
         elif isinstance(report, Started):
+            if report.priority:
+                log.info("%s; on a busy machine a larger fill helps", report.priority)
             if report.problem:
                 log.warning("%s", report.problem)
                 self.commands.announce("/fail", "/device", report.problem)

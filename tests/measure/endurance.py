@@ -71,10 +71,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--fill", type=int, default=4096)
     parser.add_argument("--players", default="pd,sc")
-    parser.add_argument("--realtime", action="store_true")
+    parser.add_argument("--no-realtime", action="store_true")
     options = parser.parse_args()
     players = options.players.split(",")
-    extra = ["--realtime"] if options.realtime else []
+    extra = ["--no-realtime"] if options.no_realtime else []
     with (
         tempfile.TemporaryDirectory() as name,
         live_server(VOICES, Path(name) / "recordings", "none", *extra) as server,
