@@ -116,6 +116,11 @@ class Listener:
                     break
         return np.concatenate(blocks)
 
+    def report_underruns(self, count: int) -> None:
+        """Pull once, telling of so many underruns (as a float: they may exceed an OSC int)."""
+        position = self._position % (1 << 19)
+        self._socket.send(encode("/pull", self._token, position, position, float(count)))
+
     def _pull(self) -> None:
         position = self._position % (1 << 19)
         self._socket.send(encode("/pull", self._token, position, position, 0))

@@ -36,7 +36,7 @@ from petrichor.streams import Subscribers
 from petrichor.timeline import Timeline
 
 log = logging.getLogger(__name__)
-BLOCK = 256  # most frames mixed at once
+BLOCK = 256  # most frames mixed at once; fewer where renderers keep less ready
 IDLE_STEP = 0.005  # seconds between two looks at the system's clock while nobody listens
 HOUSEKEEPING = 0.25  # seconds between expiries, meters and the check that the server is still there
 STALL = 0.03  # seconds after which a renderer that owes sound is concealed: within the default fill of a stream
@@ -52,6 +52,7 @@ class AudioOptions:
         rate: Hz.
         device: PortAudio device, or None.
         recordings: Folder that recordings go into.
+        ahead: Frames that each renderer keeps ready.
         realtime: Whether the loop wants real-time priority.
     """
 
@@ -59,6 +60,7 @@ class AudioOptions:
     rate: int
     device: str | None
     recordings: Path
+    ahead: int = BLOCK
     realtime: bool = False
 
 
@@ -86,6 +88,7 @@ class AudioProcess:
         self._reports: SimpleQueue[Recording] = SimpleQueue()  # of recorders
         self._wake, self._own_bell = Bell.pair()
         self._device: Device | None = None
+        self._block = min(BLOCK, options.ahead)
         self._running = True
         self._late_since: float | None = None
         self._idle_start: tuple[float, int] | None = None
@@ -132,7 +135,8 @@ class AudioProcess:
             if isinstance(source, Bell):
                 source.hush()
             elif source is self._orders:
-                self._obey()
+                while self._running and self._orders.poll():
+                    self._obey()
 
     def _receive(self, now: float) -> None:
         for _ in range(64):  # bounded, so that a flood of datagrams cannot hold up the mix
@@ -153,7 +157,7 @@ class AudioProcess:
         demand = self._demand(now)
         timeline = self._timeline
         while timeline.position < demand:
-            frames = min(BLOCK, demand - timeline.position)
+            frames = min(self._block, demand - timeline.position)
             if not self._mixer.ready(frames) and not self._overdue(now):
                 break
             self._late_since = None

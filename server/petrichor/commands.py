@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from petrichor import __version__
 from petrichor.config import ServeOptions
-from petrichor.controls import one_number
+from petrichor.controls import clamped_number, one_number
 from petrichor.errors import MessageError
 from petrichor.orders import Master, Record, Recording
 from petrichor.osc import Address, Message
 from petrichor.parameters import SERVER_COMMANDS, amplitude
+from petrichor.recording import reserve_recording
 from petrichor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
+INT32 = 1 << 31  # the first number that an OSC int cannot hold
 MAX_CLIENTS = 64  # notified at once
 
 
@@ -44,9 +45,6 @@ class Host(Protocol):
     def send(self, address: Address, path: str, *args: object) -> None:
         """Send one message to one address."""
 
-    def recording_path(self, address: str, name: str) -> Path:
-        """Return where a recording of that name goes, or raise MessageError."""
-
 
 class Commands:
     """Obeys the addresses that belong to no voice.
@@ -62,7 +60,7 @@ class Commands:
         self._syncs: list[tuple[Address, int]] = []
         self._recorders: dict[int, Address] = {}  # order → who asked, the last few
         self._orders = 0
-        self._recording = ""
+        self._take: tuple[int, str] | None = None  # token and path of the recording in progress
         self.handlers: Mapping[str, Callable[[Message], None]] = {
             "/master/gain": self._master_gain,
             "/record": self._record,
@@ -93,21 +91,19 @@ class Commands:
 
     def recorded(self, report: Recording) -> None:
         """Pass on what the audio process says of recordings."""
-        client = self._recorders.get(report.token)
+        over = report.error or report.seconds is not None
+        if over and self._take is not None and self._take[0] == report.take:
+            self._take = None  # it ended by itself
+        answer: tuple[object, ...] = ("/record", report.path)
         if report.error:
             log.error("recording: %s", report.error)
-            self._recording = "" if report.path == self._recording else self._recording
-            message: tuple[object, ...] = ("/fail", "/record", report.error)
+            answer = ("/record", report.error)
         elif report.seconds is not None:
             log.info("recorded %.1f s into %s", report.seconds, report.path)
-            self._recording = "" if report.path == self._recording else self._recording
-            message = ("/done", "/record", report.path, report.seconds)
-        else:
-            self._recording = report.path
-            message = ("/done", "/record", report.path)
-        listeners = self._clients | ({client} if client else set())
-        for listener in listeners:
-            self._server.send(listener, *message)  # type: ignore[arg-type]
+            answer += (report.seconds,)
+        asked = self._recorders.get(report.token)
+        for listener in self._clients | ({asked} if asked else set()):
+            self._server.send(listener, "/fail" if report.error else "/done", *answer)
 
     def settle(self) -> None:
         """Answer the syncs whose loads are over."""
@@ -121,21 +117,21 @@ class Commands:
             self._server.send(self._server.sender, path, *args)
 
     def _master_gain(self, message: Message) -> None:
-        value = one_number(message.address, message.args)
-        clamped = SERVER_COMMANDS["/master/gain"].clamp(value)
-        self._server.order(Master(amplitude(clamped)))
-        if clamped != value:
-            self.announce("/clamped", message.address, clamped)
+        value, clamped = clamped_number(SERVER_COMMANDS["/master/gain"], message.address, message.args)
+        self._server.order(Master(amplitude(value)))
+        if clamped:
+            self.announce("/clamped", message.address, value)
 
     def _record(self, message: Message) -> None:
         path = None
         if message.args:
             if len(message.args) != 1 or not isinstance(message.args[0], str):
                 raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name or none")
-            path = self._server.recording_path(message.address, message.args[0])
-        elif not self._recording:
+            path = reserve_recording(message.address, self._server.options.recordings, message.args[0])
+        elif self._take is None:
             raise MessageError(message.address, "nothing is being recorded")
         self._orders += 1
+        self._take = None if path is None else (self._orders, str(path))
         if self._server.sender is not None:
             self._recorders[self._orders] = self._server.sender
             self._recorders.pop(self._orders - MAX_CLIENTS, None)
@@ -153,14 +149,16 @@ class Commands:
             server.options.rate,
             server.stream_port,
             int(meters["subscribers"]),
-            int(meters["underruns"]),
-            self._recording,
+            int(min(meters["underruns"], INT32 - 1)),
+            self._take[1] if self._take else "",
             len(server.supervisor.voices),
             *voices,
         )
 
     def _sync(self, message: Message) -> None:
         number = int(one_number(message.address, message.args))
+        if not -INT32 <= number < INT32:
+            raise MessageError(message.address, f"got {number}, expected a 32-bit whole number")
         if self._server.sender is not None:
             self._syncs.append((self._server.sender, number))
         del self._syncs[:-1024]  # a flood keeps only the newest

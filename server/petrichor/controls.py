@@ -15,7 +15,7 @@ import numpy as np
 
 from petrichor.errors import MessageError
 from petrichor.latent import clip, draw
-from petrichor.parameters import VOICE_PARAMETERS, amplitude
+from petrichor.parameters import VOICE_PARAMETERS, Parameter, amplitude
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,8 @@ class VoiceState:
         """Return the state for a network of another latent size.
 
         All values are shared with this state, so that both follow the same messages; the latent vector is drawn
-        anew from the same seed. For the same size it is this state itself.
+        anew from the same seed, and later latents, seeds and draws are each state's own. For the same size it is
+        this state itself.
         """
         if latent_size == self.latent_size:
             return self
@@ -124,13 +125,12 @@ class VoiceState:
         if row is None or row.low is None:
             known = ", ".join(VOICE_PARAMETERS)
             raise MessageError(address, f"there is no parameter {parameter!r}, expected one of {known}")
-        value = one_number(address, args)
-        clamped = row.clamp(value)
+        value, clamped = clamped_number(row, address, args)
         if parameter == "seed":
-            self._seed_with(int(clamped))
+            self._seed_with(int(value))
         else:
-            self.values[parameter] = round(clamped) if row.tags == "i" else clamped
-        return clamped if clamped != value else None
+            self.values[parameter] = round(value) if row.tags == "i" else value
+        return value if clamped else None
 
     def _seed_with(self, seed: int) -> None:
         self._seed = seed
@@ -159,7 +159,7 @@ class VoiceState:
         self._latent = values
 
     def _set_coordinate(self, address: str, text: str, args: Sequence[object]) -> None:
-        if not (text.isascii() and text.isdigit() and int(text[:6]) < self.latent_size):
+        if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) < self.latent_size):
             raise MessageError(address, f"coordinate is {text!r}, expected 0…{self.latent_size - 1}")
         latent = self._latent.copy()
         latent[int(text)] = one_number(address, args)
@@ -177,6 +177,17 @@ def number(address: str, value: object) -> float:
     if not abs(value) <= 3.4e38:  # also false for NaN
         raise MessageError(address, f"got {value!r:.40}, expected a finite number")
     return float(value)
+
+
+def clamped_number(row: Parameter, address: str, args: Sequence[object]) -> tuple[float, bool]:
+    """Return the only argument brought into the range of `row`, and whether it was outside.
+
+    Raises:
+        MessageError: There is not exactly one argument, or it is not a finite number.
+    """
+    value = one_number(address, args)
+    clamped = row.clamp(value)
+    return clamped, clamped != value
 
 
 def one_number(address: str, args: Sequence[object]) -> float:

@@ -7,13 +7,17 @@ serves streams and files.
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
+
+import numpy as np
 
 from petrichor.bell import Bell
 from petrichor.errors import OutputError
 from petrichor.timeline import Timeline
 
 log = logging.getLogger(__name__)
+LARGEST_LAG = 0.25  # seconds behind the head of the mix, beyond which the card is moved up to it
 LEAST_LEAD = 1024  # frames mixed ahead of the callback: 21 ms at 48 kHz, without real-time priority
 
 
@@ -37,6 +41,7 @@ class Device:
         self.position = timeline.position
         self.underruns = 0
         self.primed = False
+        self._rate = rate
         self._lead = LEAST_LEAD
         try:
             import sounddevice  # noqa: PLC0415  # loads PortAudio: only where a device is wanted
@@ -74,23 +79,24 @@ class Device:
     def _callback(self, out: Any, frames: int, _time: Any, _status: Any) -> None:
         timeline = self._timeline
         self._lead = max(self._lead, 2 * frames)  # the period that the system has chosen, and the next one
-        if timeline.position - self.position >= frames and self.position >= timeline.oldest:
+        ahead = timeline.position - self.position
+        if ahead > self._lead + LARGEST_LAG * self._rate:
+            out[:] = self._move_up(frames)
+        elif ahead >= frames:
             out[:] = timeline.read(self.position, frames)
             self.position += frames
             self.primed = True
         else:
             out[:] = 0.0
             self.underruns += self.primed
-            self.position = max(self.position, timeline.oldest)
         self._bell.ring()
 
-
-def find_default_device() -> str | None:
-    """Return "default" where there is an output device, else None."""
-    try:
-        import sounddevice  # noqa: PLC0415
-
-        sounddevice.query_devices(kind="output")
-    except Exception:  # no PortAudio library, no device
-        return None
-    return "default"
+    def _move_up(self, frames: int) -> np.ndarray:
+        """Crossfade to the head of the mix: another output's faster clock has led it away from this one."""
+        old, self.position = self.position, self._timeline.position - self._lead
+        sound = self._timeline.read(self.position, frames)
+        self.position += frames
+        if old < self._timeline.oldest:
+            return sound
+        angle = (np.arange(frames, dtype=np.float32) + 0.5)[:, None] * np.float32(math.pi / 2 / frames)
+        return self._timeline.read(old, frames) * np.cos(angle) + sound * np.sin(angle)

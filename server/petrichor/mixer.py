@@ -107,6 +107,7 @@ class Channel:
         self._fade.start(1.0, int(fade_in * rate))
         self._past: np.ndarray | None = None  # what concealment walks through, newest last
         self._walk = 0  # frames concealed since the renderer fell silent
+        self._rejoined = 0  # frames of the crossfade back that are done
         self.ending = False
 
     @property
@@ -129,7 +130,7 @@ class Channel:
 
     @property
     def concealing(self) -> bool:
-        """Whether its renderer was late: nobody waits for it until live sound returns."""
+        """Whether its renderer was late: nobody waits for it until it is wholly back."""
         return self._past is not None
 
     def next(self, frames: int) -> tuple[np.ndarray, bool]:
@@ -150,7 +151,7 @@ class Channel:
     def _conceal(self, frames: int) -> np.ndarray:
         if self._past is None:
             self._past = self._ring.history(int(HISTORY * self._rate))
-            self._walk = 0
+            self._walk = self._rejoined = 0
         if len(self._past) < 2:
             return np.zeros((frames, 2), np.float32)
         last = len(self._past) - 1
@@ -159,13 +160,17 @@ class Channel:
         return self._past[np.where(steps <= last, last - steps, steps - last)]
 
     def _rejoin(self, frames: int) -> np.ndarray:
-        """Crossfade from the concealment to live sound within this block."""
-        length = min(frames, int(REJOIN * self._rate))
-        old = self._conceal(length)
-        self._past = None
+        """Crossfade from the concealment to live sound, over as many blocks as that takes."""
+        length = int(REJOIN * self._rate)
+        count = min(frames, length - self._rejoined)
+        old = self._conceal(count)
         sound = self._ring.read(frames)
-        angle = (np.arange(length, dtype=np.float32) + 0.5)[:, None] * np.float32(math.pi / 2 / length)
-        sound[:length] = old * np.cos(angle) + sound[:length] * np.sin(angle)
+        steps = np.arange(self._rejoined, self._rejoined + count, dtype=np.float32) + np.float32(0.5)
+        angle = (steps * np.float32(math.pi / 2 / length))[:, None]
+        sound[:count] = old * np.cos(angle) + sound[:count] * np.sin(angle)
+        self._rejoined += count
+        if self._rejoined == length:
+            self._past = None
         return sound
 
 

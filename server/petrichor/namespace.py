@@ -16,7 +16,7 @@ from petrichor.errors import MessageError
 from petrichor.osc import Message
 from petrichor.parameters import SERVER_COMMANDS, VOICE_PARAMETERS
 
-MAX_STARS = 3  # in one part of a pattern: more would let a short message cost long matching
+MAX_STARS = 3  # stars and braces in one part of a pattern: more would let a short message cost long matching
 PATTERN = frozenset("*?[]{}")
 
 
@@ -123,8 +123,8 @@ def match_parameters(address: str, pattern: str) -> list[str]:
 @functools.lru_cache(256)
 def _compile(address: str, pattern: str) -> re.Pattern[str]:
     parts = re.findall(r"\*+|\?|\[!?[^\]]*\]|\{[^}]*\}|[^*?\[\]{}]+|.", pattern)
-    if sum(part.startswith("*") for part in parts) > MAX_STARS or len(pattern) > 128:
-        raise MessageError(address, f"got the pattern {pattern!r:.60}, expected at most {MAX_STARS} stars")
+    if sum(part[0] in "*{" for part in parts) > MAX_STARS or len(pattern) > 128:
+        raise MessageError(address, f"got the pattern {pattern!r:.60}, expected at most {MAX_STARS} stars and braces")
     try:
         return re.compile("".join(map(_translate, parts)))
     except re.error as error:
@@ -137,7 +137,7 @@ def _translate(part: str) -> str:
     if part == "?":
         return "[^/]"
     if part[0] == "{" and part[-1] == "}":
-        return "(?:" + "|".join(map(re.escape, part[1:-1].split(","))) + ")"
+        return "(?:" + "|".join(map(re.escape, dict.fromkeys(part[1:-1].split(",")))) + ")"
     if part[0] == "[" and len(part) > 2:
         inside = part[1:-1]
         negated, inside = ("^", inside[1:]) if inside[0] == "!" else ("", inside)

@@ -77,9 +77,18 @@ class Detached:
 
 @dataclass(frozen=True)
 class Recording:
-    """Report: a recording started, stopped (`seconds` long) or failed."""
+    """Report: a recording started, stopped (`seconds` long) or failed.
+
+    Attributes:
+        path: The file.
+        take: Token of the order that started it.
+        token: Token of the order that this answers; 0 for none.
+        error: Why it failed, or "".
+        seconds: Its length once it has ended, else None.
+    """
 
     path: str
+    take: int
+    token: int = 0
     error: str = ""
     seconds: float | None = None
-    token: int = 0

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 from petrichor.config import ServeOptions
-from petrichor.device import find_default_device
 from petrichor.errors import PetrichorError
 from petrichor.osc import Message, encode, parse_datagram
 from petrichor.score import read_score
@@ -29,23 +28,28 @@ class Demonstration:
     """Plays a score to a server over OSC.
 
     Args:
-        port: The server's control port on this machine.
+        address: Host and control port of the server.
         score: Messages with times in seconds.
         record: File name for `/record`, or None to record nothing.
     """
 
-    def __init__(self, port: int, score: list[Message], record: str | None) -> None:
+    def __init__(self, address: tuple[str, int], score: list[Message], record: str | None) -> None:
         """Open the socket."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(("127.0.0.1", port))
+        self._socket.connect(address)
         self._score = score
         self._record = record
-        self.failures: list[str] = []
 
     def perform(self) -> None:
-        """Wait for the voices, send every message at its time, and close the recording."""
+        """Wait for the voices, send every message at its time, and close the recording.
+
+        Raises:
+            PetrichorError: A voice does not play, or a message was refused.
+            OSError: The server cannot be reached.
+        """
         with self._socket:
             self._ask("/synced", "/sync", 1)  # answered when every voice is loaded
+            self._check_voices()
             for message in self._score:  # the opening scene is set before the sound is kept
                 if not message.time:
                     self._socket.send(encode(message.address, *message.args))
@@ -59,8 +63,16 @@ class Demonstration:
             time.sleep(max(0.0, start + SECONDS - time.monotonic()))
             if self._record is not None:
                 self._ask("/done", "/record")
+            self._ask("/pong", "/ping")  # whatever was refused has been heard by now
 
-    def _ask(self, answer: str, address: str, *args: object) -> None:
+    def _check_voices(self) -> None:
+        voices = self._ask("/status.reply", "/status").args[7:]
+        playing = {name for name, state in zip(voices[::3], voices[1::3], strict=True) if state == "playing"}
+        wanted = {message.address.split("/")[1] for message in self._score} - {"master"}
+        if missing := sorted(wanted - playing):
+            raise PetrichorError(f"not playing: {', '.join(missing)}; see the messages above")
+
+    def _ask(self, answer: str, address: str, *args: object) -> Message:
         self._socket.send(encode(address, *args))
         deadline = time.monotonic() + PATIENCE
         while (left := deadline - time.monotonic()) > 0:
@@ -70,11 +82,9 @@ class Demonstration:
             except TimeoutError:
                 break
             if message.address == answer:
-                return
+                return message
             if message.address == "/fail":
-                self.failures.append(" ".join(map(str, message.args)))
-                if message.args[0] == address:
-                    raise PetrichorError(self.failures[-1])
+                raise PetrichorError(" ".join(map(str, message.args)))
         raise PetrichorError(f"no {answer} to {address} in {PATIENCE:.0f} s")
 
 
@@ -91,29 +101,29 @@ def play_demonstration(options: ServeOptions, output: Path) -> str:
     Raises:
         PetrichorError: There is no voice, or something failed on the way.
     """
-    device = find_default_device() if options.device == "default" else options.device
-    record = None if device not in (None, "none") else output.name
     output = output.absolute()
-    if record is not None:
-        output.unlink(missing_ok=True)
-    settings = dataclasses.replace(options, port=0, stream_port=None, recordings=output.parent, device=device or "none")
-    errors: list[PetrichorError] = []
+    settings = dataclasses.replace(options, port=0, stream_port=None, recordings=output.parent)
+    errors: list[Exception] = []
+    finished: list[str] = []
     with Server(settings) as server:
-        if not list(server.names()):
-            raise PetrichorError(f"there is no voice in {options.voices}")
-        demonstration = Demonstration(server.port, read_score(SCORE), record)
+        device = server.wait_for_audio()
+        if not device:
+            output.unlink(missing_ok=True)
 
         def perform() -> None:
             try:
-                demonstration.perform()
-            except PetrichorError as error:
+                record = None if device else output.name
+                Demonstration((settings.host, server.port), read_score(SCORE), record).perform()
+                finished.append(f"played on the sound device {device!r}" if device else f"the sound is in {output}")
+            except (PetrichorError, OSError) as error:
                 errors.append(error)
             finally:
                 server.stop()
 
-        thread = threading.Thread(target=perform, name="demonstration", daemon=True)
-        thread.start()
+        threading.Thread(target=perform, name="demonstration", daemon=True).start()
         server.run()
     if errors:
-        raise errors[0]
-    return f"the sound is in {output}" if record else f"played on the sound device {device!r}"
+        raise PetrichorError(f"the demonstration failed: {errors[0]}")
+    if not finished:
+        raise KeyboardInterrupt
+    return finished[0]

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 import soundfile
 
 from petrichor.bell import Bell
-from petrichor.errors import OutputError
+from petrichor.errors import MessageError, OutputError
 from petrichor.orders import Recording
 from petrichor.timeline import Timeline
 
@@ -34,7 +34,7 @@ class Recorder:
         path: Where to; `.wav` (32-bit float, exact) or `.flac` (24-bit).
         timeline: What to follow, from its present position.
         rate: Hz.
-        token: Goes into the report of the start.
+        token: Names the take in every report.
         reports: Where the start, an error and the end are put.
         bell: Rung after each report.
     """
@@ -46,13 +46,15 @@ class Recorder:
         self.path = path
         self._timeline = timeline
         self._rate = rate
-        self._end_token = token
+        self._take = token
+        self._end_token = 0
         self._reports = reports
         self._bell = bell
         self._position = timeline.position
+        self._written = 0
         self._end: int | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(token,), name="recorder", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
     def finish(self, token: int = 0) -> None:
@@ -65,40 +67,70 @@ class Recorder:
         """Wait until the file is closed."""
         self._thread.join()
 
-    def _run(self, token: int) -> None:
+    def _run(self) -> None:
+        path, take = str(self.path), self._take
         try:
-            self._file = open_sound_file(self.path, self._rate)
+            file = open_sound_file(self.path, self._rate)
         except OutputError as error:
-            self._report(Recording(str(self.path), error=str(error), token=token))
+            self._report(Recording(path, take, take, str(error)))
             return
-        self._report(Recording(str(self.path), token=token))
-        problem = self._write()
-        self._file.close()
-        self._report(Recording(str(self.path), problem, self._file.frames / self._rate, self._end_token))
-
-    def _write(self) -> str:
-        """Follow the timeline to the end; return "" or why not."""
+        self._report(Recording(path, take, take))
+        problem = ""
         try:
-            while not self._stop.wait(PATIENCE):
-                self._write_to(self._timeline.position)
-            assert self._end is not None, "set before the event"
-            self._write_to(self._end)
-        except (OSError, RuntimeError) as error:  # soundfile's errors are RuntimeErrors
-            return f"{self.path.name}: {error}; what was recorded so far is kept"
-        return ""
+            with file:
+                self._write(file)
+        except Exception as error:  # soundfile raises RuntimeError, OSError and, where the disk is full, AssertionError
+            log.error("recording %s: %s", path, error)
+            reason = str(error) or "the disk is full or cannot be written"
+            problem = f"{self.path.name}: {reason}; what was recorded so far is kept"
+        self._report(Recording(path, take, self._end_token, problem, self._written / self._rate))
+
+    def _write(self, file: soundfile.SoundFile) -> None:
+        """Follow the timeline until told to finish."""
+        while not self._stop.wait(PATIENCE):
+            self._write_to(file, self._timeline.position)
+        assert self._end is not None, "set before the event"
+        self._write_to(file, self._end)
 
     def _report(self, report: Recording) -> None:
         self._reports.put(report)
         self._bell.ring()
 
-    def _write_to(self, end: int) -> None:
+    def _write_to(self, file: soundfile.SoundFile, end: int) -> None:
         if self._position < self._timeline.oldest:
             log.warning("recording %s fell behind by more than the timeline holds", self.path)
             self._position = self._timeline.oldest
         while self._position < end:
             frames = min(CHUNK, end - self._position)
-            self._file.write(self._timeline.read(self._position, frames))
+            file.write(self._timeline.read(self._position, frames))
             self._position += frames
+            self._written += frames
+
+
+def reserve_recording(address: str, folder: Path, name: str) -> Path:
+    """Return where a recording of that name goes; makes the folder and an empty file, so that the name is taken.
+
+    Args:
+        address: The OSC address that asks, for the error.
+        folder: The recordings folder.
+        name: File name; without a suffix it gets `.wav`.
+
+    Raises:
+        MessageError: The name leaves the folder, is taken, has another suffix, or cannot be written.
+    """
+    if not name or name != Path(name).name or name.startswith("."):
+        raise MessageError(address, f"got {name!r:.60}, expected a file name without folders")
+    path = folder / (name if Path(name).suffix else f"{name}.wav")
+    if path.suffix.lower() not in FORMATS:
+        raise MessageError(address, f"got {name!r:.60}, expected a name that ends in one of {', '.join(FORMATS)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        raise MessageError(address, f"{path.name} exists already; nothing is overwritten") from None
+    except OSError as error:
+        raise MessageError(address, f"{name!r:.60} cannot be written in {folder}: {error.strerror}") from error
+    return path
 
 
 def open_sound_file(path: Path, rate: int) -> soundfile.SoundFile:

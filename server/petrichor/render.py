@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from petrichor.controls import Strip, VoiceState
+from petrichor.controls import Strip, VoiceState, clamped_number
 from petrichor.engine import Engine, open_engine
 from petrichor.errors import MessageError, OptionError, OutputError
 from petrichor.mixer import Glide, stereo_gains
 from petrichor.namespace import Namespace
 from petrichor.osc import Message
-from petrichor.parameters import amplitude
+from petrichor.parameters import SERVER_COMMANDS, amplitude
 from petrichor.recording import FORMATS, open_sound_file
 from petrichor.score import read_score
 from petrichor.voice_file import Voice, read_voice
@@ -203,9 +203,8 @@ class Performance:
             log.warning("at %.3f s: %s", message.time or 0.0, error)
 
     def _set_master(self, message: Message) -> None:
-        if len(message.args) != 1 or not isinstance(message.args[0], (int, float)):
-            raise MessageError(message.address, f"got {message.args!r:.60}, expected one number")
-        self._master = amplitude(min(max(float(message.args[0]), -60.0), 12.0))
+        value, _ = clamped_number(SERVER_COMMANDS["/master/gain"], message.address, message.args)
+        self._master = amplitude(value)
 
 
 class _OneVoice:

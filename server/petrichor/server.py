@@ -14,6 +14,9 @@ import signal
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -50,26 +53,45 @@ class Server:
         OptionError: A port is taken.
     """
 
+    commands: Commands
+    supervisor: Supervisor
+    _folder: VoiceFolder
+
     def __init__(self, options: ServeOptions) -> None:
         """Bind the sockets, make the shared memory, start the audio process and load the voices."""
         self.options = options
-        for name in remove_stale_segments():
-            log.info("removed %s, left by a server that was killed", name)
-        self._socket = _bind(options.host, options.port, "--port")
-        stream_port = options.stream_port
-        if stream_port is None:
-            stream_port = self.port + 1 if options.port else 0
-        self._streams = _bind(options.host, stream_port, "--stream-port")
         self._schedule: Schedule[tuple[Message, Address]] = Schedule()
         self._sender: Address | None = None  # of the message being obeyed
         self._running = True
+        self._device: str | None = None  # in use; None until the audio process has said
+        self._handlers: dict[int, Any] = {}  # of signals, as they were before `run`
+        for name in remove_stale_segments():
+            log.info("removed %s, left by a server that was killed", name)
+        with ExitStack() as stack:  # whatever fails on the way, what was made so far is let go again
+            self._open(stack)
+            self._resources = stack.pop_all()
+        for path in self._folder.files():
+            self._folder.note(path)
+            self.supervisor.load(path.name.removesuffix(SUFFIX), path)
+
+    def _open(self, stack: ExitStack) -> None:
+        options = self.options
+        self._socket = stack.enter_context(_bind(options.host, options.port, "--port"))
+        stream_port = options.stream_port
+        if stream_port is None:
+            stream_port = self.port + 1 if options.port else 0
+        self._streams = stack.enter_context(_bind(options.host, stream_port, "--stream-port"))
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the processes started here; see petrichor.__main__
         self._context = multiprocessing.get_context("spawn")
-        self._slots = SharedSlots()
+        self._slots = stack.enter_context(SharedSlots())
         self._bells = [Bell.pair() for _ in range(SLOTS)]
         self._wake, self._own_bell = Bell.pair()
-        self._start_audio()
-        self._folder = VoiceFolder(options.voices, self._own_bell)
+        for bell in [self._wake, self._own_bell, *(end for pair in self._bells for end in pair)]:
+            stack.callback(bell.close)
+        self._reports, theirs = self._context.Pipe()
+        stack.callback(self._reports.close)
+        self._audio = self._start_audio(theirs)
+        stack.callback(self._stop_audio)
         self.commands = Commands(self)
         self.supervisor = Supervisor(
             SupervisorOptions(options.rate, options.ahead, options.seed, options.realtime),
@@ -79,10 +101,10 @@ class Server:
             self.order,
             self.commands.announce,
         )
+        stack.callback(self.supervisor.close)
         self._namespace = Namespace(self, self.commands.handlers, self._clamped)
-        for path in self._folder.files():
-            self._folder.note(path)
-            self.supervisor.load(path.name.removesuffix(SUFFIX), path)
+        self._folder = VoiceFolder(options.voices, self._own_bell)
+        stack.callback(self._folder.close)
 
     def __enter__(self) -> Server:
         """Return itself."""
@@ -109,14 +131,17 @@ class Server:
         return {name: float(record[name]) for name in record.dtype.names or ()}
 
     def run(self) -> None:
-        """Serve until `stop`, SIGINT or SIGTERM; a second signal ends the process at once."""
-        previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            while self._running:
-                self._turn()
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        """Serve until `stop`, SIGINT or SIGTERM; a second signal, also during `close`, ends everything at once."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._signalled)
+        while self._running:
+            self._turn()
+
+    def wait_for_audio(self) -> str:
+        """Wait until the audio process runs, before `run`; return the sound device in use, or ""."""
+        while self._device is None:
+            self._attend_audio()
+        return self._device
 
     def stop(self) -> None:
         """Make `run` return. Any thread."""
@@ -125,8 +150,14 @@ class Server:
 
     def close(self) -> None:
         """End every process and let go of everything, in reverse order of the start."""
-        self._folder.close()
-        self.supervisor.close()
+        self._running = False
+        try:
+            self._resources.close()
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+
+    def _stop_audio(self) -> None:
         self.order(Quit())
         self._audio.join(3.0)
         if self._audio.is_alive():
@@ -134,12 +165,6 @@ class Server:
             self._audio.kill()
             self._audio.join()
         self._audio.close()
-        self._reports.close()
-        self._slots.close()
-        for bell in [self._wake, self._own_bell, *(end for pair in self._bells for end in pair)]:
-            bell.close()
-        self._streams.close()
-        self._socket.close()
 
     # What the namespace asks of the voices.
 
@@ -181,26 +206,8 @@ class Server:
         wire_out.debug("%s %s %s", address, path, args)
         try:
             self._socket.sendto(encode(path, *args), address)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: an argument that OSC cannot carry
             log.debug("%s %s: %s", address, path, error)
-
-    def recording_path(self, address: str, name: str) -> Path:
-        """Return where a recording of that name goes; makes the folder.
-
-        Raises:
-            MessageError: The name leaves the folder, is taken, or the folder cannot be made.
-        """
-        folder = self.options.recordings
-        if not name or name != Path(name).name or name.startswith("."):
-            raise MessageError(address, f"got {name!r:.60}, expected a file name without folders")
-        path = folder / (name if Path(name).suffix else f"{name}.wav")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MessageError(address, f"{folder} cannot be made: {error}") from error
-        if path.exists():
-            raise MessageError(address, f"{path.name} exists already; nothing is overwritten")
-        return path
 
     # The loop.
 
@@ -216,8 +223,8 @@ class Server:
                 self._wake.hush()
             else:
                 self.supervisor.attend(source)
-        for at, (message, sender) in self._schedule.due(time.time()):
-            self._obey(message, sender, time.time() - at)
+        for _, (message, sender) in self._schedule.due(time.time()):
+            self._obey(message, sender, 0.0)  # it arrived in time
         self.supervisor.restart_due(time.monotonic())
         for path in self._folder.changed():
             self._file_changed(path)
@@ -259,6 +266,9 @@ class Server:
             self._namespace.obey(message)
         except MessageError as error:
             self._refuse(error, sender)
+        except Exception as error:  # our own mistake: it must not end the sound
+            log.exception("%s", message.address)
+            self._refuse(MessageError(message.address, f"internal error: {error}"), sender)
         if late > LATE:
             self.commands.announce("/late", message.address, late * 1000.0)
 
@@ -271,7 +281,7 @@ class Server:
 
     def _file_changed(self, path: Path) -> None:
         """Load the file again under every name that plays it, or under its own where it is new."""
-        names = [voice.name for voice in self.supervisor.voices.values() if voice.path == path]
+        names = [voice.name for voice in self.supervisor.voices.values() if voice.file == path]
         own = path.name.removesuffix(SUFFIX)
         if not names and own not in self.supervisor.voices:
             names = [own]
@@ -279,17 +289,19 @@ class Server:
             log.info("%s: %s has changed", name, path.name)
             self.supervisor.load(name, path)
 
-    def _start_audio(self) -> None:
+    def _start_audio(self, theirs: Connection) -> SpawnProcess:
         options = self.options
-        self._reports, theirs = self._context.Pipe()
         device = None if options.device == "none" else options.device
-        audio = AudioOptions(self._slots.name, options.rate, device, options.recordings, options.realtime)
+        audio = AudioOptions(
+            self._slots.name, options.rate, device, options.recordings, options.ahead, options.realtime
+        )
         bells = [pair[0] for pair in self._bells]
-        self._audio = self._context.Process(
+        process = self._context.Process(
             target=run_audio, args=(audio, self._streams, bells, theirs), name="petrichor-audio", daemon=True
         )
-        self._audio.start()
+        process.start()
         theirs.close()
+        return process
 
     def _attend_audio(self) -> None:
         try:
@@ -301,17 +313,23 @@ class Server:
         elif isinstance(report, Recording):
             self.commands.recorded(report)
         elif isinstance(report, Started):
-            if report.priority:
-                log.info("%s; on a busy machine a larger fill helps", report.priority)
-            if report.problem:
-                log.warning("%s", report.problem)
-                self.commands.announce("/fail", "/device", report.problem)
-            elif report.device:
-                log.info("playing on %s", report.device)
+            self._audio_started(report)
+
+    def _audio_started(self, report: Started) -> None:
+        self._device = report.device
+        if report.priority:
+            log.info("%s; on a busy machine a larger fill helps", report.priority)
+        if report.problem:
+            log.warning("%s", report.problem)
+            self.commands.announce("/fail", "/device", report.problem)
+        elif report.device:
+            log.info("playing on %s", report.device)
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        if not self._running:
-            raise KeyboardInterrupt  # a second signal: do not wait for a clean end
+        if not self._running:  # the second: do not wait for a clean end
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise KeyboardInterrupt
         log.info("got signal %d: ending", number)
         self.stop()
 

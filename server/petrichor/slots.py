@@ -171,7 +171,10 @@ def remove_stale_segments(folder: Path = Path("/dev/shm")) -> list[str]:
     for path in folder.glob(f"{PREFIX}*") if folder.is_dir() else ():
         process = path.name.removeprefix(PREFIX).split("-")[0]
         if process.isdigit() and not _alive(int(process)):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except OSError:  # another user's, or just removed by another start
+                continue
             removed.append(path.name)
     return removed
 

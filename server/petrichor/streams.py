@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 EXPIRES_AFTER = 3.0  # s without a pull
 PAUSED_AFTER = 1.0  # s without a pull; one that has stopped playing must not hold up the mix until it expires
 MOST_SUBSCRIBERS = 32
+LARGEST_RATIO = 8  # of a subscriber's sample rate and the server's, either way
 TOKENS = 1 << 23  # below 2^24, so that a 32-bit float holds it
 ANSWERS = (
     "/subscribed",
@@ -160,6 +161,10 @@ class Subscribers:
         return []
 
     def _subscribe(self, request: Subscribe, source: Address, now: float, position: int) -> bytes:
+        if not self._rate / LARGEST_RATIO <= request.rate <= self._rate * LARGEST_RATIO:
+            raise MessageError(
+                "/subscribe", f"rate is {request.rate}, expected within {LARGEST_RATIO} x {self._rate} Hz"
+            )
         target = request.target
         destination = source if target is None else (source[0], target.port)
         new = _Subscription(source, destination, Subscriber(request, self._rate, position, now))

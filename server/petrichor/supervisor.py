@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
 from petrichor.bell import Bell
-from petrichor.controls import VoiceState
+from petrichor.controls import Strip, VoiceState
 from petrichor.orders import Attach, Detach, Place
 from petrichor.renderer import Failed, Loaded, Ready, RendererOptions, run_renderer
 from petrichor.slots import SLOTS, SharedSlots
@@ -41,6 +41,7 @@ class Renderer:
     reply: Reply = None
     loaded: Loaded | None = None
     state: VoiceState | None = None  # the voice's, but for an incoming network of another latent size
+    strip: Strip | None = None  # as the mixer knows it
     attached: bool = False
     ending: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -59,9 +60,14 @@ class HostedVoice:
     restart_at: float | None = None
 
     @property
+    def file(self) -> Path:
+        """The file that sounds, or will once it is loaded."""
+        return self.incoming.path if self.incoming is not None else self.path
+
+    @property
     def status(self) -> str:
         """ "playing", "loading" or "failed"."""
-        if self.playing is not None:
+        if self.playing is not None and not self.playing.ending:
             return "playing"
         return "loading" if self.incoming or self.restart_at else "failed"
 
@@ -145,6 +151,7 @@ class Supervisor:
         voice.restart_at = None
         if not self._free:
             self._failed(voice, path, f"all {SLOTS} renderer slots are in use", reply)
+            self._retry_if_dead(voice)
             return
         slot = self._free.pop(0)  # the one longest out of use
         self._slots[slot].clear()
@@ -153,6 +160,7 @@ class Supervisor:
         except OSError as error:  # no memory or no process to be had
             self._free.append(slot)
             self._failed(voice, path, f"no renderer could be started ({error})", reply)
+            self._retry_if_dead(voice)
             return
         self._renderers.append(voice.incoming)
 
@@ -163,8 +171,10 @@ class Supervisor:
         for renderer in (voice.playing, voice.incoming):
             if renderer is not None and renderer.state is not None:
                 self._slots[renderer.slot].write_controls(renderer.state.controls)
-        if voice.playing is not None:
-            self._order(Place(voice.playing.slot, voice.state.strip))
+        playing, strip = voice.playing, voice.state.strip
+        if playing is not None and playing.strip != strip:
+            playing.strip = strip
+            self._order(Place(playing.slot, strip))
 
     def attend(self, report: Connection) -> None:
         """Take one report of a renderer, or its end."""
@@ -241,8 +251,9 @@ class Supervisor:
         voice.state = renderer.state
         old, voice.playing, voice.incoming, voice.path = voice.playing, renderer, None, renderer.path
         renderer.attached = True
+        renderer.strip = voice.state.strip
         renderer.since = time.monotonic()
-        self._order(Attach(renderer.slot, voice.state.strip, FADE))
+        self._order(Attach(renderer.slot, renderer.strip, FADE))
         if old is not None:
             self._fade_out(old)
         loaded = renderer.loaded

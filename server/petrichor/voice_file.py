@@ -37,6 +37,8 @@ MEMBER_LIMITS = {  # bytes; the published bird at 5 s and 44.1 kHz is 907 MB, th
 MAX_LATENT = 4096
 MAX_RATE = 192_000  # Hz
 MAX_FRAMES = 60 * MAX_RATE
+MAX_IMAGE = 4096  # pixels of a spectrogram image, either way
+MAX_PIXELS = 1 << 24  # points of the spectrogram it stands for: 64 MB
 INVERSION_FIELDS = {
     "nfft": int,
     "window": int,
@@ -115,6 +117,10 @@ class VoiceInfo:
         _expect_intensity(self.intensity)
         if self.inversion is not None:
             _expect_inversion(self.inversion)
+        _expect_outputs(self)
+        for name in ("settings", "figures"):
+            _expect(isinstance(getattr(self, name), Mapping), f"{name} is not an object")
+        _expect(all(isinstance(name, str) for name in self.directions), "directions are not all texts")
 
     @property
     def seconds(self) -> float:
@@ -251,9 +257,24 @@ def _expect_intensity(intensity: Any) -> None:
     _expect(isinstance(intensity, Mapping), f"intensity is {intensity!r}, expected an object")
     mode = intensity.get("mode")
     _expect(mode in ("layers", "conditioned"), f"intensity mode is {mode!r}, expected layers or conditioned")
-    if mode == "layers":
+    if mode == "layers" or "layers" in intensity:
         _expect_range("intensity layers", intensity.get("layers"), 1, 16)
+    if mode == "layers" or "rest_seconds" in intensity:
         _expect_number("intensity rest_seconds", intensity.get("rest_seconds"), 0.0, 60.0)
+
+
+def _expect_outputs(info: VoiceInfo) -> None:
+    outputs = {name: tuple(shape) for name, shape in info.outputs.items()}
+    if info.inversion is not None:
+        shape = outputs.get("image", ())
+        good = info.kind == "clip" and len(shape) == 3 and shape[0] == 1 and max(shape) <= MAX_IMAGE
+        _expect(good, f"output image is {list(shape)}, expected [1, rows, columns] of a clip")
+        return
+    whole = (1, info.frames, info.channels)
+    allowed = (whole, whole[:2]) if info.kind == "clip" and info.channels == 1 else (whole,)
+    _expect(outputs.get("audio") in allowed, f"output audio is {outputs.get('audio')}, expected {list(whole)}")
+    states = {name: tuple(shape) for name, shape in info.inputs.items() if name.startswith("state")}
+    _expect(all(outputs.get(name) == shape for name, shape in states.items()), "states differ between in and out")
 
 
 def _expect_inversion(inversion: Any) -> None:
@@ -266,6 +287,8 @@ def _expect_inversion(inversion: Any) -> None:
         else:
             _expect_number(f"inversion {name}", inversion[name], -100.0, 100.0)
     _expect(inversion["log_min"] < inversion["log_max"], "inversion log_min is not below log_max")
+    pixels = inversion["frames"] * inversion["bins"]
+    _expect(pixels <= MAX_PIXELS, f"inversion has {pixels} points, at most {MAX_PIXELS} allowed")
     _expect(inversion["bins"] == inversion["nfft"] // 2 + 1, "inversion bins is not nfft / 2 + 1")
     _expect(inversion["window"] <= inversion["nfft"], "inversion window is longer than nfft")
 

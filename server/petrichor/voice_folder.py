@@ -72,7 +72,7 @@ class VoiceFolder:
         if not plain or plain != Path(plain).name or plain.startswith("."):
             raise MessageError(address, f"got {name!r:.60}, expected the name of a file in {self.path}")
         path = self.path / (plain + SUFFIX)
-        if not path.is_file():
+        if len(os.fsencode(path.name)) > 255 or not _is_voice(path):
             there = ", ".join(p.name.removesuffix(SUFFIX) for p in self.files()) or "none"
             raise MessageError(address, f"there is no voice {plain!r:.60} in {self.path}; there: {there}")
         return path
@@ -141,7 +141,8 @@ class _Handler(FileSystemEventHandler):
 
 
 def _named_voice(path: Path) -> bool:
-    return path.name.endswith(SUFFIX) and not path.name.startswith(".")
+    """Whether a file of that name can be a voice: its name becomes part of OSC addresses."""
+    return path.name.endswith(SUFFIX) and not path.name.startswith(".") and path.name.isprintable()
 
 
 def _is_voice(path: Path) -> bool:

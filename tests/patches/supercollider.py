@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -11,6 +12,7 @@ from tests.patches.jack import Jack
 from tests.patches.process import PATCHES, Process, free_port, wait_for
 
 _STATUS = b"/status\0,\0\0\0"
+_QUIT = b"/quit\0\0\0,\0\0\0"
 
 
 class Scsynth(Process):
@@ -32,6 +34,15 @@ class Scsynth(Process):
         except BaseException:
             self.close()
             raise
+
+    def close(self) -> None:
+        """End it as its owner would, so that it removes its shared memory."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as owner, contextlib.suppress(OSError, AssertionError):
+            owner.connect(("127.0.0.1", self.port))
+            owner.send(_QUIT)
+            wait_for(lambda: not self.running, 5)
+        super().close()
+        Path(f"/dev/shm/SuperColliderServer_{self.port}").unlink(missing_ok=True)  # where it had to be killed
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -7,13 +7,18 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from petrichor.config import ServeOptions
 from petrichor.osc import encode
+from petrichor.server import Server
 from petrichor.voice_file import Voice
 from tests.live_server import Client, Listener, LiveServer, live_server, wait_until
 from tests.sound import find, level, likeness, longest_silence
@@ -57,6 +62,11 @@ def test_manners(server: LiveServer) -> None:
         ("/record", ("../../etc/passwd",), "without folders"),
         ("/record", ("take.mp3",), ".flac"),
         ("/record", (), "nothing is being recorded"),
+        ("/record", ("x" * 300,), "cannot be written"),
+        ("/bird/load", ("x" * 300,), "no voice"),
+        ("/bird/latent/00000099999", (1.0,), "expected 0…7"),
+        ("/sync", (3e9,), "32-bit"),
+        ("/" + "{,}" * 40 + "x/gain", (1.0,), "stars and braces"),
     ],
 )
 def test_bad_messages_are_answered_and_change_nothing(
@@ -88,6 +98,10 @@ def test_hostile_datagrams_leave_it_sounding(server: LiveServer) -> None:
         for datagram in [*hostile, nested]:
             sock.sendto(datagram, ("127.0.0.1", port))
     sock.close()
+    with Listener(server.stream_port) as listener:
+        listener.report_underruns(1 << 31)
+        server.client.ask("/status", reply="/status.reply")
+    (server.voices / "\udcff.voice").touch()
     server.client.ask("/ping", reply="/pong")
     with Listener(server.stream_port) as listener:
         assert level(listener.take(RATE // 4)) > 0
@@ -260,10 +274,81 @@ def test_recordings_are_not_overwritten(server: LiveServer) -> None:
     assert "exists already" in str(server.client.ask("/record", "take.flac", reply="/fail").args[1])
 
 
-def test_taken_port_is_a_clear_error(server: LiveServer, tmp_path: Path) -> None:
-    import subprocess
-    import sys
+def test_refused_recording_leaves_the_one_in_progress(server: LiveServer) -> None:
+    client = server.client
 
+    def disturb() -> None:
+        assert ".flac" in str(client.ask("/record", "take.mp3", reply="/fail").args[1])
+        with Listener(server.stream_port) as listener:
+            listener.take(RATE // 2)
+
+    assert len(server.record("take.wav", disturb)) >= RATE // 2
+
+
+def test_recordings_ordered_in_quick_succession(server: LiveServer) -> None:
+    """A stop that follows its start at once is obeyed, and one name is given away once."""
+    client = server.client
+    client.send("/record", "quick.wav")
+    client.send("/record", "quick.wav")
+    client.send("/record")
+    client.wait("/fail", lambda message: "exists already" in str(message.args[1]))
+    client.wait("/done", lambda message: len(message.args) == 3)
+    assert client.ask("/status", reply="/status.reply").args[5] == ""
+
+
+def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    shutil.copy(voice_paths["stream"], folder)
+    heard: list[np.ndarray] = []
+    options = ServeOptions(port=0, voices=folder, recordings=tmp_path, device="none", ahead=64)
+    with Server(options) as server:
+
+        def listen() -> None:
+            with Listener(server.stream_port) as listener:
+                while server.meters["position"] < RATE:  # the voice is loaded and its fade over
+                    listener.take(4096)
+                before = server.meters["concealed"]
+                heard.append(listener.take(RATE))
+                shares.append((server.meters["concealed"] - before) / RATE)
+            server.stop()
+
+        shares: list[float] = []
+        thread = threading.Thread(target=listen)
+        thread.start()
+        server.run()
+        thread.join()
+    assert level(heard[0]) > 0
+    assert shares[0] < 0.05
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.3, 1.5])
+def test_two_signals_end_it_whenever_they_come(voice_paths: dict[str, Path], tmp_path: Path, patience: float) -> None:
+    command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--voices", str(voice_paths["bird"].parent)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    assert process.stdout
+    threading.Event().wait(patience)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        threading.Event().wait(0.05)
+    process.communicate(timeout=30)
+    wait_until(lambda: not sessions(process.pid), "its processes to end")
+
+
+def sessions(leader: int) -> list[str]:
+    """Return the living processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader and fields[0] != "Z":
+            found.append(path.parent.name)
+    return found
+
+
+def test_taken_port_is_a_clear_error(server: LiveServer, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "petrichor", "serve", "--port", str(server.port), "--voices", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1

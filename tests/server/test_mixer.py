@@ -87,6 +87,19 @@ def test_late_renderer_is_concealed_without_a_step() -> None:
     assert concealed_level == pytest.approx(np.sqrt(np.mean(np.square(tone(20480)))), rel=0.1)
 
 
+@pytest.mark.parametrize("block", [1, 3, 64, 256, 1000])
+def test_return_of_a_renderer_has_no_step_whatever_the_block(block: int) -> None:
+    ring = new_ring()
+    channel = Channel(ring, Strip(), RATE, fade_in=0.001)
+    ring.write(tone(4800))
+    sound = [channel.next(480)[0] for _ in range(10)]
+    sound += [channel.next(block)[0] for _ in range(2000 // block)]
+    ring.write(tone(6000, start=77))
+    sound += [channel.next(block)[0] for _ in range(5000 // block)]
+    assert not channel.concealing
+    assert largest_step(np.concatenate(sound)[1000:]) < 2 * largest_step(tone(4096))
+
+
 def test_renderer_that_never_wrote_is_silence() -> None:
     mixer = Mixer(RATE)
     mixer.channels[0] = Channel(new_ring(), Strip(), RATE, fade_in=0.01)
