@@ -1,0 +1,97 @@
+"""Seams of an endless voice: a minute is rendered offline and searched for clicks, pumping and repetition.
+
+    python -m tests.measure.seams bird rain [--intensity 0.5]
+
+- Clicks: a step in the waveform has energy at every frequency, so it shows above the band that the voice fills.
+  Given is the loudest 5-ms frame up there, in dB of the mix's mean level.
+- Pumping: the level's modulation spectrum at the rate at which clips follow each other, over its neighbourhood.
+  1 is none; a random process stays below about 3.
+- Repetition: the largest correlation of any two stretches of 0.4 s at least 2 s apart, waveform against waveform.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from petrichor.clip_layer import OVERLAP_PART
+from petrichor.render import Performance, RenderOptions
+from petrichor.voice_file import Voice, read_voice
+
+VOICES = Path(__file__).parents[2] / "voices"
+RATE = 48000
+SECONDS = 60.0
+FRAME = RATE // 200  # 5 ms
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voices", nargs="+", help="names in the voices folder")
+    parser.add_argument("--intensity", type=float, default=0.5)
+    options = parser.parse_args()
+    for name in options.voices:
+        voice = read_voice(VOICES / f"{name}.voice")
+        performance = Performance(
+            voice, RenderOptions(voice.path, Path("unused.wav"), SECONDS, intensity=options.intensity), []
+        )
+        sound = np.concatenate(list(performance))[:, 0].astype(np.float64)
+        edge = band_edge(sound)
+        print(
+            f"{name}: loudest 5 ms above {edge / 1000:.1f} kHz {clicks(sound, edge):.1f} dB; "
+            f"modulation at the clip rate {pumping(sound, voice):.2f} x its neighbourhood; "
+            f"most alike stretches {repetition(sound):.2f}"
+        )
+
+
+def band_edge(sound: np.ndarray) -> float:
+    """Return 500 Hz above the highest frequency that lies within 70 dB of the strongest, at most 23 kHz."""
+    windows = sound[: len(sound) // 4096 * 4096].reshape(-1, 4096) * np.hanning(4096)
+    levels = 10 * np.log10(np.mean(np.square(np.abs(np.fft.rfft(windows, axis=1))), 0) + 1e-20)
+    highest = np.flatnonzero(levels > levels.max() - 70)[-1] * RATE / 4096
+    return float(min(highest + 500, 23000))
+
+
+def clicks(sound: np.ndarray, edge: float) -> float:
+    """Return the level of the loudest 5-ms frame above `edge` Hz, in dB of the mean level."""
+    spectrum = np.fft.rfft(sound)
+    spectrum[: int(edge * len(sound) / RATE)] = 0
+    above = np.fft.irfft(spectrum, len(sound))
+    frames = np.square(above[: len(above) // FRAME * FRAME]).reshape(-1, FRAME).mean(1)
+    return 10 * float(np.log10(frames.max() / np.mean(np.square(sound)) + 1e-20))
+
+
+def pumping(sound: np.ndarray, voice: Voice) -> float:
+    """Return the level modulation between 0.9 and 1.3 times the clip rate over that of the octave around it."""
+    level = np.log(np.square(sound[: len(sound) // FRAME * FRAME]).reshape(-1, FRAME).mean(1) + 1e-9)
+    power = np.square(np.abs(np.fft.rfft((level - level.mean()) * np.hanning(len(level)))))
+    power = np.convolve(power, np.ones(5) / 5, "same")
+    hz = np.arange(len(power)) * 200 / len(level)
+    clip_rate = 1 / (voice.info.seconds * (1 - OVERLAP_PART))
+    line = power[(hz > 0.9 * clip_rate) & (hz < 1.3 * clip_rate)].max()
+    around = np.median(power[(hz > 0.5 * clip_rate) & (hz < 2.5 * clip_rate)])
+    return float(line / around)
+
+
+def repetition(sound: np.ndarray) -> float:
+    """Return the largest correlation of 40 pieces of 0.4 s with all that is 2 s or more away from them."""
+    size = 1 << int(np.ceil(np.log2(len(sound) + RATE)))
+    whole = np.fft.rfft(sound, size)
+    length = int(0.4 * RATE)
+    energy = np.concatenate(([0.0], np.cumsum(np.square(sound))))
+    norms = np.sqrt(np.maximum(energy[length:] - energy[:-length], 1e-9))
+    best = 0.0
+    for start in np.linspace(0, len(sound) - length, 40).astype(int):
+        piece = sound[start : start + length]
+        found = np.fft.irfft(whole * np.conj(np.fft.rfft(piece, size)))[: len(norms)]
+        alike = np.abs(found) / (norms * max(np.linalg.norm(piece), 1e-9))
+        alike[max(0, start - 2 * RATE) : start + 2 * RATE] = 0
+        alike[norms < 0.1 * np.median(norms)] = 0  # near silence
+        best = max(best, float(alike.max()))
+    return best
+
+
+if __name__ == "__main__":
+    main()
