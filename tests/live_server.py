@@ -16,16 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from petrichor.osc import Message, encode, parse_datagram
+from tests.patches.process import wait_for
 
 TIMEOUT = 30.0  # seconds: far longer than anything takes, even on a busy machine
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = TIMEOUT) -> None:
-    """Poll until `condition()` is true; fail with `what` where it never is."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout:.0f} s for {what}"
-        time.sleep(0.005)
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Return once `condition()` is true; fail with `what` where it never is."""
+    wait_for(condition, TIMEOUT, what)
 
 
 class Client:

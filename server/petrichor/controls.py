@@ -34,7 +34,7 @@ class Controls:
     latent: np.ndarray
     truncation: float = 1.0
     intensity: float = 0.5
-    spread: float = 0.3
+    spread: float = 0.6
     seed: int = 0
     draw: int = 0
 

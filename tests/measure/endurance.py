@@ -44,6 +44,7 @@ PD = """#N canvas 0 0 300 200 12;
 #X connect 0 0 4 0;
 #X connect 2 0 3 0;
 #X connect 2 1 3 1;
+#X connect 2 2 10 0;
 #X connect 4 0 3 0;
 #X connect 5 0 6 0;
 #X connect 6 0 7 0;
@@ -126,7 +127,7 @@ def _finish(player: str, process: Process) -> str:
         process.wait_end(60)
         process.check()
         said = [line for line in process.lines if line.startswith("petrichor:")]
-        return f"pd: its last words: {' | '.join(said[-3:])}"
+        return f"pd: its last words: {' | '.join(said[-2:])}"
     found = process.wait_line(r"underruns .*", 120)
     process.wait_end()
     return f"scsynth: {found[0]}"
