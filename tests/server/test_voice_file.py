@@ -152,3 +152,24 @@ def test_no_length_of_a_truncated_file_is_accepted(tmp_path: Path) -> None:
 def test_unreadable_paths_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(VoiceFileError, match="cannot be read"):
         read_voice(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outputs": {"audio": (1, 161)}},
+        {"outputs": {"sound": (1, 160)}},
+        {"intensity": {"mode": "conditioned", "layers": 10**9}},
+        {"figures": []},
+        {"directions": (1, 2)},
+        {
+            "kind": "stream",
+            "signature": "step",
+            "outputs": {"audio": (1, 160, 1), "state_a": (1, 3)},
+            "inputs": {"latent": (1, 4), "state_a": (1, 2)},
+        },
+    ],
+)
+def test_descriptions_that_contradict_themselves_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        dataclasses.replace(INFO, **change)  # type: ignore[arg-type]
