@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    logging.getLogger("watchdog").setLevel(logging.WARNING)  # it tells of every look at the folder
     if options.verbose < 2:  # the wire is traced only when asked for twice
         logging.getLogger("petrichor.osc").setLevel(logging.INFO)
     try:
@@ -52,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_render(commands.add_parser("render", help="render one voice into a file, offline and repeatably"))
     _add_play(commands.add_parser("play", help="a 20-s demonstration, driven by real OSC"))
     voices = commands.add_parser("voices", help="list the voices of a folder")
-    voices.add_argument("folder", nargs="?", type=Path, default=default_voices())
+    voices.add_argument("folder", nargs="?", type=Path, default=default_voices(), help="where (default: %(default)s)")
+    voices.add_argument("--figures", action="store_true", help="print what was measured when they were exported too")
     voices.add_argument("--credits", action="store_true", help="print the credits of their recordings too")
     voices.set_defaults(run=_voices)
     return parser
@@ -133,7 +135,7 @@ def _server_options(options: argparse.Namespace) -> ServeOptions:
     )
 
 
-def _render(options: argparse.Namespace) -> None:
+def _render(options: argparse.Namespace) -> int:
     from petrichor.render import RenderOptions, render_to_file  # noqa: PLC0415
 
     report = render_to_file(
@@ -154,7 +156,8 @@ def _render(options: argparse.Namespace) -> None:
         f"peak {report.peak:.1f} dBFS, RMS {report.rms:.1f} dBFS"
     )
     if report.refused:
-        print(f"{report.refused} messages of the score were refused", file=sys.stderr)
+        print(f"messages of the score that were refused: {report.refused}", file=sys.stderr)
+    return 1 if report.refused else 0
 
 
 def _play(options: argparse.Namespace) -> None:
@@ -166,6 +169,6 @@ def _play(options: argparse.Namespace) -> None:
 def _voices(options: argparse.Namespace) -> int:
     from petrichor.voice_list import describe_folder  # noqa: PLC0415
 
-    lines, sound = describe_folder(options.folder, options.credits)
+    lines, sound = describe_folder(options.folder, options.figures, options.credits)
     print("\n".join(lines))
     return 0 if sound else 1

@@ -14,7 +14,7 @@ from typing import Protocol
 from petrichor.controls import VoiceState
 from petrichor.errors import MessageError
 from petrichor.osc import Message
-from petrichor.parameters import SERVER_COMMANDS, VOICE_PARAMETERS
+from petrichor.parameters import VOICE_PARAMETERS
 
 MAX_STARS = 3  # stars and braces in one part of a pattern: more would let a short message cost long matching
 PATTERN = frozenset("*?[]{}")
@@ -90,7 +90,7 @@ class Namespace:
 
     def _unknown(self, first: str) -> str:
         voices = ", ".join(self._voices.names()) or "none"
-        return f"nothing is called {first!r:.60}; voices: {voices}; commands: {', '.join(SERVER_COMMANDS)}"
+        return f"nothing is called {first!r:.60}; voices: {voices}; commands: {', '.join(self._commands)}"
 
 
 def match_names(address: str, pattern: str, names: Iterable[str]) -> list[str]:
@@ -114,7 +114,7 @@ def match_parameters(address: str, pattern: str) -> list[str]:
     """Return the voice parameters that the rest of an address matches; a plain one is returned as it is."""
     if PATTERN.isdisjoint(pattern):
         return [pattern]
-    found = match_names(address, pattern, VOICE_PARAMETERS)
+    found = match_names(address, pattern, [name for name in VOICE_PARAMETERS if "/" not in name])
     if not found:
         raise MessageError(address, f"no parameter matches {pattern!r:.60}")
     return found

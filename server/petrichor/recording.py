@@ -120,7 +120,7 @@ def reserve_recording(address: str, folder: Path, name: str) -> Path:
     """
     if not name or name != Path(name).name or name.startswith("."):
         raise MessageError(address, f"got {name!r:.60}, expected a file name without folders")
-    path = folder / (name if Path(name).suffix else f"{name}.wav")
+    path = folder.absolute() / (name if Path(name).suffix else f"{name}.wav")
     if path.suffix.lower() not in FORMATS:
         raise MessageError(address, f"got {name!r:.60}, expected a name that ends in one of {', '.join(FORMATS)}")
     try:

@@ -74,7 +74,10 @@ def read_score(path: Path) -> list[Message]:
 
 
 def _read_toml(data: bytes) -> list[Message]:
-    events = tomllib.loads(data.decode()).get("event", [])
+    score = tomllib.loads(data.decode())
+    if set(score) != {"event"}:
+        raise ValueError(f"got {sorted(score)}, expected one or more [[event]] and nothing else")
+    events = score["event"]
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise ValueError("event is not a list of tables, expected [[event]]")
     return [_event(event, f"event {number}") for number, event in enumerate(events, 1)]
@@ -83,7 +86,7 @@ def _read_toml(data: bytes) -> list[Message]:
 def _event(event: dict[str, Any], where: str) -> Message:
     strange = sorted(set(event) - {"at", "address", "args"})
     if strange:
-        raise ValueError(f"{where}: got {strange}, expected at, address and args")
+        raise ValueError(f"{where}: got the unknown {', '.join(strange)}, expected only at, address and args")
     at, address, args = event.get("at"), event.get("address"), event.get("args", [])
     if not isinstance(address, str) or not address.startswith("/"):
         raise ValueError(f"{where}: address is {address!r}, expected a text that starts with /")

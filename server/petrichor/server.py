@@ -30,6 +30,7 @@ from petrichor.errors import MessageError, OptionError, PetrichorError
 from petrichor.namespace import Namespace
 from petrichor.orders import Detached, Quit, Recording, Started
 from petrichor.osc import LARGEST, Address, Message, encode, parse_datagram
+from petrichor.parameters import VOICE_PARAMETERS
 from petrichor.schedule import Schedule
 from petrichor.slots import SLOTS, SharedSlots, remove_stale_segments
 from petrichor.supervisor import Supervisor, SupervisorOptions
@@ -277,7 +278,8 @@ class Server:
         self.send(sender, "/fail", error.address or "/", error.reason)
 
     def _clamped(self, address: str, value: float) -> None:
-        self.commands.announce("/clamped", address, float(value))
+        whole = VOICE_PARAMETERS[address.rpartition("/")[2]].tags == "i"
+        self.commands.announce("/clamped", address, int(value) if whole else float(value))
 
     def _file_changed(self, path: Path) -> None:
         """Load the file again under every name that plays it, or under its own where it is new."""
@@ -286,7 +288,7 @@ class Server:
         if not names and own not in self.supervisor.voices:
             names = [own]
         for name in names:
-            log.info("%s: %s has changed", name, path.name)
+            log.info("%s: %s %s", name, path.name, "has changed" if name in self.supervisor.voices else "is new")
             self.supervisor.load(name, path)
 
     def _start_audio(self, theirs: Connection) -> SpawnProcess:

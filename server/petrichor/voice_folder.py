@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import re
 import stat
 import time
 from pathlib import Path
@@ -22,8 +23,10 @@ from petrichor.voice_file import SUFFIX
 
 log = logging.getLogger(__name__)
 SETTLE_CLOSED = 0.02  # seconds after a writer closed the file or moved it into place
-SETTLE_OPEN = 0.25  # seconds without a change for a file whose writer may still have it open
+SETTLE_OPEN = 0.5  # seconds without a change for a file whose writer may still have it open
 SCAN = 1.0  # seconds between scans
+
+FORBIDDEN = re.compile(r"[\s#*,/?\[\]{}\x00-\x1f\udc80-\udcff]")  # in OSC addresses; the last: not UTF-8
 
 Signature = tuple[int, int, int]  # modification time, size, inode
 
@@ -142,7 +145,7 @@ class _Handler(FileSystemEventHandler):
 
 def _named_voice(path: Path) -> bool:
     """Whether a file of that name can be a voice: its name becomes part of OSC addresses."""
-    return path.name.endswith(SUFFIX) and not path.name.startswith(".") and path.name.isprintable()
+    return path.name.endswith(SUFFIX) and not path.name.startswith(".") and not FORBIDDEN.search(path.name)
 
 
 def _is_voice(path: Path) -> bool:

@@ -8,11 +8,12 @@ from petrichor.errors import PetrichorError, VoiceFileError
 from petrichor.voice_file import SUFFIX, Voice, read_voice
 
 
-def describe_folder(folder: Path, with_credits: bool) -> tuple[list[str], bool]:
+def describe_folder(folder: Path, with_figures: bool, with_credits: bool) -> tuple[list[str], bool]:
     """Describe every voice file of a folder.
 
     Args:
         folder: Where to look.
+        with_figures: Whether to give the figures measured at export too.
         with_credits: Whether to give the credits of the recordings too.
 
     Returns:
@@ -27,14 +28,14 @@ def describe_folder(folder: Path, with_credits: bool) -> tuple[list[str], bool]:
     sound = True
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            lines += _describe(read_voice(path), with_credits)
+            lines += _describe(read_voice(path), with_figures, with_credits)
         except VoiceFileError as error:
             lines.append(f"{path.name.removesuffix(SUFFIX)}: cannot be played: {error.reason}")
             sound = False
     return lines or [f"no voice in {folder}"], sound
 
 
-def _describe(voice: Voice, with_credits: bool) -> list[str]:
+def _describe(voice: Voice, with_figures: bool, with_credits: bool) -> list[str]:
     info = voice.info
     megabytes = voice.path.stat().st_size / 1e6
     lines = [
@@ -43,7 +44,9 @@ def _describe(voice: Voice, with_credits: bool) -> list[str]:
         f"  recipe {info.recipe or 'unknown'}, {info.steps} steps, truncation {info.truncation:g}"
         + (f", directions {', '.join(info.directions)}" if info.directions else ""),
     ]
-    lines += [f"  {name}: {value:.4g}" for name, value in info.figures.items() if isinstance(value, (int, float))]
+    if with_figures:
+        numbers = {name: value for name, value in info.figures.items() if isinstance(value, (int, float))}
+        lines += [f"  {name}: {value:.4g}" for name, value in numbers.items()]
     if with_credits:
         lines += ["", *("  " + line for line in voice.credits.splitlines()), ""]
     return lines

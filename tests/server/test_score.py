@@ -72,7 +72,7 @@ def test_the_immediate_timetag_is_the_start(tmp_path: Path) -> None:
         ('[[event]]\nat = nan\naddress = "/rain/new"', "time nan s"),
         ('[[event]]\nat = 1\naddress = "/rain/new"\nargs = 3', "args is 3"),
         ('[[event]]\nat = 1\naddress = "/rain/new"\nargs = [[3]]', "args is"),
-        ('[[event]]\nat = 1\naddress = "/rain/new"\nvalue = 3', "got ['value']"),
+        ('[[event]]\nat = 1\naddress = "/rain/new"\nvalue = 3', "got the unknown value"),
     ],
 )
 def test_bad_toml_says_what_is_wrong(tmp_path: Path, text: str, reason: str) -> None:
@@ -111,3 +111,11 @@ def test_missing_and_unknown_files(tmp_path: Path) -> None:
 def test_the_demonstration_is_a_score() -> None:
     path = Path(__file__).parents[2] / "server" / "petrichor" / "demonstration.toml"
     assert all(message.time is not None and message.time < 20 for message in read_score(path))
+
+
+@pytest.mark.parametrize("text", ["", '[[events]]\nat = 1\naddress = "/rain/new"\n', "speed = 2\n"])
+def test_toml_without_events_or_with_other_keys_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "score.toml"
+    path.write_text(text)
+    with pytest.raises(ScoreError, match=r"expected one or more \[\[event\]\]"):
+        read_score(path)

@@ -114,3 +114,9 @@ def test_names_are_found_with_and_without_suffix(folder: VoiceFolder) -> None:
     path = folder.path / "a.voice"
     path.write_bytes(b"1")
     assert folder.find("/x/load", "a") == folder.find("/x/load", "a.voice") == path
+
+
+@pytest.mark.parametrize("name", ["my rain.voice", "a*.voice", "a[1].voice", "{a}.voice", "a\udcff.voice", "a\n.voice"])
+def test_names_that_no_osc_address_can_hold_are_no_voices(folder: VoiceFolder, name: str) -> None:
+    (folder.path / name).write_bytes(b"1")
+    assert folder.files() == []
