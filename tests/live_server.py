@@ -214,6 +214,7 @@ def live_server(voices: Path, recordings: Path, device: str = "none", *options: 
         yield server
     except BaseException:
         print(server.log)
+        server.client.close()
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
         raise

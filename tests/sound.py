@@ -10,12 +10,22 @@ def level(sound: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the peak of the normalised cross-correlation of the left channels: 1 for the same sound, shifted."""
+def likeness(one: np.ndarray, other: np.ndarray, frames: int = 9600) -> float:
+    """Return how exactly some stretch of `one` stands anywhere in `other`: 1 for the same sound, whenever it came.
+
+    The best of many stretches counts, so that a moment in which a busy machine was late does not.
+    """
     left, right = one[:, 0].astype(np.float64), other[:, 0].astype(np.float64)
-    size = 1 << int(np.ceil(np.log2(len(left) + len(right))))
-    product = np.fft.rfft(left, size) * np.conj(np.fft.rfft(right, size))
-    return float(np.abs(np.fft.irfft(product)).max() / (np.linalg.norm(left) * np.linalg.norm(right)))
+    size = 1 << int(np.ceil(np.log2(len(right) + frames)))
+    whole = np.fft.rfft(right, size)
+    energy = np.concatenate(([0.0], np.cumsum(np.square(right))))
+    norms = np.sqrt(np.maximum(energy[frames:] - energy[:-frames], 1e-12))
+    best = 0.0
+    for start in range(0, len(left) - frames, frames // 2):
+        piece = left[start : start + frames]
+        products = np.fft.irfft(whole * np.conj(np.fft.rfft(piece, size)))[: len(norms)]
+        best = max(best, float((np.abs(products) / (norms * max(np.linalg.norm(piece), 1e-6))).max()))
+    return best
 
 
 def longest_silence(sound: np.ndarray) -> int:
