@@ -1,0 +1,22 @@
+"""A running server for the tests of this folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live_server import LiveServer, live_server
+
+
+@pytest.fixture
+def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]:
+    """A server with the tiny bird and rain."""
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    for name in ("bird", "rain"):
+        shutil.copy(voice_paths[name], folder)
+    with live_server(folder, tmp_path / "recordings") as server:
+        yield server
