@@ -7,14 +7,13 @@ serves streams and files.
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any
 
 import numpy as np
 
 from petrichor.bell import Bell
 from petrichor.errors import OutputError
-from petrichor.timeline import Timeline
+from petrichor.timeline import Timeline, crossfade
 
 log = logging.getLogger(__name__)
 LARGEST_LAG = 0.25  # seconds behind the head of the mix, beyond which the card is moved up to it
@@ -94,9 +93,6 @@ class Device:
     def _move_up(self, frames: int) -> np.ndarray:
         """Crossfade to the head of the mix: another output's faster clock has led it away from this one."""
         old, self.position = self.position, self._timeline.position - self._lead
-        sound = self._timeline.read(self.position, frames)
+        sound = crossfade(self._timeline, old, self.position, frames)
         self.position += frames
-        if old < self._timeline.oldest:
-            return sound
-        angle = (np.arange(frames, dtype=np.float32) + 0.5)[:, None] * np.float32(math.pi / 2 / frames)
-        return self._timeline.read(old, frames) * np.cos(angle) + sound * np.sin(angle)
+        return sound

@@ -23,7 +23,8 @@ from petrichor.stream_protocol import (
     message,
     read_request,
 )
-from petrichor.subscriber import Subscriber, Timeline
+from petrichor.subscriber import Subscriber
+from petrichor.timeline import Readable
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class Subscribers:
         listening = (each.subscriber for each in self._active() if each.subscriber.last_heard >= since)
         return max((subscriber.demand() for subscriber in listening), default=None)
 
-    def blocks(self, timeline: Timeline, now: float) -> Outgoing:
+    def blocks(self, timeline: Readable, now: float) -> Outgoing:
         """Return the sound that can be sent now, a bounded number of datagrams for each subscriber.
 
         Args:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Protocol
 
 import numpy as np
 import soxr
@@ -20,6 +19,7 @@ import soxr
 from petrichor.errors import MessageError
 from petrichor.stream_blocks import encoder_for
 from petrichor.stream_protocol import MODULUS, Pull, Subscribe
+from petrichor.timeline import Readable, crossfade
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +29,6 @@ CROSSFADE = 0.01  # s
 BURST = 16  # datagrams in one call
 IN_FLIGHT = 1 << 16  # bytes unconfirmed; Pd's socket buffer holds 208 KiB, and the kernel counts its own overhead
 LONGEST_READ = 2048  # frames taken from the timeline at once
-
-
-class Timeline(Protocol):
-    """The mix by absolute position; see `petrichor.timeline`."""
-
-    position: int
-
-    @property
-    def oldest(self) -> int:
-        """First position that can still be read."""
-
-    def read(self, start: int, frames: int) -> np.ndarray:
-        """Return a stretch of the mix. Shape [frames, 2], float32."""
 
 
 class Subscriber:
@@ -121,7 +108,7 @@ class Subscriber:
         """Return the timeline position (frames) up to which it needs the mix."""
         return self._source.needed_for(self._wanted)
 
-    def blocks(self, timeline: Timeline, now: float) -> list[bytes]:
+    def blocks(self, timeline: Readable, now: float) -> list[bytes]:
         """Return the datagrams that can leave now, a bounded number.
 
         Args:
@@ -166,7 +153,7 @@ class _Source:
         """
         return self._position + math.ceil(max(0, wanted - self.produced) * self._ratio)
 
-    def produce(self, wanted: int, timeline: Timeline) -> bool:
+    def produce(self, wanted: int, timeline: Readable) -> bool:
         """Make what the timeline allows, up to `wanted` or a little more. Returns whether it had to jump."""
         jumped = wanted > self.produced and self._keep_up(wanted, timeline)
         while self.produced < wanted and self._position < timeline.position:
@@ -180,7 +167,7 @@ class _Source:
         first = start % self.capacity
         return self._history[first : first + frames]
 
-    def _keep_up(self, wanted: int, timeline: Timeline) -> bool:
+    def _keep_up(self, wanted: int, timeline: Readable) -> bool:
         """Move to the head of the timeline, crossfading, where it has fallen too far behind."""
         needed = self.needed_for(wanted)
         behind = timeline.position - needed
@@ -189,12 +176,8 @@ class _Source:
         # Land so far before the head that what is missing now can be made at once.
         landing = max(timeline.position - max(needed - self._position, self._fade), timeline.oldest)
         fade = min(self._fade, timeline.position - landing)
-        angle = ((np.arange(fade, dtype=np.float32) + 0.5) / fade * (math.pi / 2))[:, None]
-        crossfade = np.sin(angle) * timeline.read(landing, fade)
-        if self._position >= timeline.oldest:
-            crossfade += np.cos(angle) * timeline.read(self._position, fade)
         logger.info("a subscriber %d frames behind the head is moved up to it", behind)
-        self._append(crossfade)
+        self._append(crossfade(timeline, self._position, landing, fade))
         self._position = landing + fade
         return True
 

@@ -5,6 +5,9 @@ Lives in the audio process. The main loop appends; subscribers, the sound card's
 
 from __future__ import annotations
 
+import math
+from typing import Protocol
+
 import numpy as np
 
 HISTORY = 1 << 19  # frames: 10.9 s at 48 kHz, 4 MB
@@ -61,3 +64,35 @@ class Timeline:
         if end <= size:
             return self._samples[first:end].copy()
         return np.concatenate((self._samples[first:], self._samples[: end - size]))
+
+
+class Readable(Protocol):
+    """Mixed sound by absolute position, as `Timeline` gives it."""
+
+    position: int
+
+    @property
+    def oldest(self) -> int:
+        """First position that can still be read."""
+
+    def read(self, start: int, frames: int) -> np.ndarray:
+        """Return a stretch of the mix. Shape [frames, 2], float32"""
+
+
+def crossfade(timeline: Readable, old: int, new: int, frames: int) -> np.ndarray:
+    """Move a reader from one place of the mix to another without a step, by an equal-power crossfade.
+
+    Args:
+        timeline: The mix.
+        old: Position that the reader leaves; what is no longer there is left out.
+        new: Position that it goes to.
+        frames: Length of the crossfade.
+
+    Returns:
+        What the reader plays instead of `new` to `new + frames`. Shape [frames, 2], float32.
+    """
+    angle = (np.arange(frames, dtype=np.float32) + 0.5)[:, None] * np.float32(math.pi / 2 / max(1, frames))
+    sound = timeline.read(new, frames) * np.sin(angle)
+    if old >= timeline.oldest:
+        sound += timeline.read(old, frames) * np.cos(angle)
+    return sound
