@@ -171,14 +171,19 @@ class LiveServer:
     def log(self) -> str:
         return self._log.read_text()
 
-    def children(self) -> list[int]:
-        """Return the process numbers of the server's children."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(number) for number in path.read_text().split()]
+    def children(self) -> dict[int, str]:
+        """Return the processes that the server has started, directly or not: number → name, oldest first."""
+        return descendants(self.process.pid)
+
+    def named(self, name: str) -> list[int]:
+        """Return the numbers of the processes that play a part: "audio", "card", or a voice's name; oldest first."""
+        return [number for number, called in self.children().items() if called == f"petrichor-{name}"[:15]]
 
     def renderers(self) -> list[int]:
-        """Return the process numbers of its renderers, oldest first (before them: the tracker and audio)."""
-        return self.children()[2:]
+        """Return the process numbers of its renderers, oldest first."""
+        others = ("petrichor-audio", "petrichor-card")
+        names = self.children().items()
+        return [number for number, name in names if name.startswith("petrichor-") and name not in others]
 
     def record(self, name: str, during: Callable[[], object]) -> np.ndarray:
         """Record the mix while `during()` runs, and return it. Shape [frames, 2]"""
@@ -204,6 +209,22 @@ class LiveServer:
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
         left = list(Path("/dev/shm").glob(f"petrichor-{self.process.pid}-*"))
         assert not left, f"shared memory left behind: {left}"
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Return the processes that a process has started, directly or not: number → name, by number."""
+    found: dict[int, str] = {}
+    waiting = [process]
+    while waiting:
+        number = waiting.pop()
+        try:
+            children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+            if number != process:
+                found[number] = Path(f"/proc/{number}/comm").read_text().strip()
+        except OSError:  # it has just ended
+            continue
+        waiting += map(int, children)
+    return dict(sorted(found.items()))
 
 
 @contextmanager

@@ -14,12 +14,16 @@ class Bell:
     """One end of a pair; both ends ring and hear.
 
     Args:
-        end: The socket; pickles to a child process while it is being spawned.
+        end: The socket; pickles to a child process while it is being started.
+
+    Attributes:
+        gone: Whether the other end was found closed everywhere; this end then "rings" for ever.
     """
 
     def __init__(self, end: socket.socket) -> None:
         """Make the socket non-blocking."""
         self._end = end
+        self.gone = False
         end.setblocking(False)
 
     @classmethod
@@ -42,10 +46,13 @@ class Bell:
     def hush(self) -> None:
         """Take everything that has rung."""
         try:
-            while len(self._end.recv(4096)) == 4096:
+            while (count := len(self._end.recv(4096))) == 4096:
                 pass
-        except (BlockingIOError, ConnectionResetError):
+            self.gone = count == 0
+        except BlockingIOError:
             pass
+        except ConnectionResetError:
+            self.gone = True
 
     def wait(self, seconds: float) -> bool:
         """Sleep until the other end rings, `seconds` at most; say whether it did."""

@@ -174,10 +174,7 @@ class Layer:
 
     def _attend(self, controls: Controls) -> None:
         """Order what changed controls ask for: a fresh clip, the present one changed, or a better next one."""
-        seen, self._controls = self._controls, controls
-        if controls.draw != seen.draw or controls.seed != seen.seed:
-            self.order, self.switching = ClipOrder(self.number, 0, controls), True
-            return
+        self._controls = controls
         index, current = self.order.index, self._current
         if current is not None and self.order.index > 0:
             moved = distance(controls.latent, current.clip.order.controls.latent)

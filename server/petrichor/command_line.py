@@ -84,6 +84,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recordings", type=Path, default=Path("recordings"), help="folder /record writes into (default: %(default)s)"
     )
+    parser.add_argument(
+        "--max-rate",
+        type=int,
+        default=5000,
+        help="datagrams a second read of one sender; 0: all (%(default)s)",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -117,6 +123,7 @@ def _serve(options: argparse.Namespace) -> None:
         port=options.port,
         stream_port=options.stream_port,
         recordings=options.recordings,
+        max_rate=options.max_rate,
     )
     with Server(settings) as server:
         print(f"petrichor: OSC on {settings.host}:{server.port}, streams on {server.stream_port}", flush=True)

@@ -24,6 +24,7 @@ class ServeOptions:
         ahead: Frames each renderer keeps ready; a control is heard that much later.
         seed: Seed of the first latent vectors.
         realtime: Whether sound is made and mixed at real-time priority, where the system allows it.
+        max_rate: Datagrams in a second that one source may send; what is more is not read. 0 for no limit.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +37,7 @@ class ServeOptions:
     ahead: int = 256
     seed: int = 1
     realtime: bool = True
+    max_rate: int = 5000
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -48,6 +50,7 @@ class ServeOptions:
             _check("--stream-port", self.stream_port, 0, 65535)
         _check("--rate", self.rate, 8000, 192000)
         _check("--ahead", self.ahead, 64, 8192)
+        _check("--max-rate", self.max_rate, 0, 1_000_000)
         if not self.voices.is_dir():
             raise OptionError(f"--voices: {self.voices} is not a folder")
 

@@ -1,21 +1,32 @@
 """What a performer controls of one voice, and how messages change it.
 
-`VoiceState` is owned by the control process (or by the offline renderer) and changed by messages; it hands out
-immutable values: `Controls` for the engine that makes the sound, `Strip` for the mixer that places it.
+`VoiceState` is owned by the control process (or by the offline renderer). A message becomes a `Change`, which acts at
+once or at a sample (`petrichor.cues`); from the fields come immutable values: `Controls` for the engine that makes
+the sound, `Strip` for the mixer that places it.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from petrichor.cues import Change, Fields, assign
 from petrichor.errors import MessageError
 from petrichor.latent import clip, draw
-from petrichor.parameters import VOICE_PARAMETERS, Parameter, amplitude
+from petrichor.parameters import SERVER_COMMANDS, VOICE_PARAMETERS, Parameter, amplitude
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+ENGINE_FIELDS = ("latent", "truncation", "intensity", "spread", "seed", "draw", "restart")
+STRIP_FIELDS = ("gain", "pan", "mute")
+_draws = itertools.count(1)  # every draw of this process has a number of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +39,8 @@ class Controls:
         intensity: 0 (drizzle, a lone bird) … 1 (downpour, chorus).
         spread: How far each clip's own latent strays from `latent`, 0…1.
         seed: Seed of strays and noise.
-        draw: Counts draws; a new value starts a fresh clip at once and restarts the noise.
+        draw: Number of the last draw; another one starts a fresh clip at once.
+        restart: Number of the last draw from a given seed; another one starts the sound anew.
     """
 
     latent: np.ndarray
@@ -37,6 +49,7 @@ class Controls:
     spread: float = 0.6
     seed: int = 0
     draw: int = 0
+    restart: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,100 +65,160 @@ class Strip:
     pan: float = 0.0
 
 
-class VoiceState:
-    """All parameters of one voice, changed by messages.
+def controls_of(fields: Fields) -> Controls:
+    """Return the engine's side of the fields, as one immutable value."""
+    return Controls(
+        clip(fields["latent"], fields["truncation"]),
+        fields["truncation"],
+        fields["intensity"],
+        fields["spread"],
+        fields["seed"],
+        fields["draw"],
+        fields["restart"],
+    )
 
-    Args:
-        name: The voice's name; voices of one server with the same seed differ by it.
-        latent_size: Coordinates of the latent vector.
-        truncation: The voice file's default truncation.
-        seed: Seed of the first latent vector.
+
+def strip_of(fields: Fields) -> Strip:
+    """Return the mixer's side of the fields, as one immutable value."""
+    return Strip(0.0 if fields["mute"] else amplitude(fields["gain"]), fields["pan"])
+
+
+def part_of(fields: Change, names: Sequence[str]) -> Fields:
+    """Return those of the fields that one reader wants; "latent/3" goes with "latent"."""
+    return {name: value for name, value in fields.items() if name.partition("/")[0] in names}
+
+
+class State:
+    """Parameters that messages change, of a voice or of the master.
+
+    Attributes:
+        fields: Every parameter by name.
     """
 
-    def __init__(self, name: str, latent_size: int, truncation: float, seed: int = 1) -> None:
-        """Draw the first latent vector from `seed` and the voice's name."""
-        self.name = name
-        self.latent_size = latent_size
-        self.values = {p.name: p.default for p in VOICE_PARAMETERS.values() if p.default is not None}
-        self.values["truncation"] = truncation
-        self._draws = 0
-        self._seed_with((seed + zlib.crc32(name.encode())) & 0x7FFFFFFF)
+    fields: Fields
 
-    @property
-    def controls(self) -> Controls:
-        """The engine's side, as one immutable value."""
-        value = self.values
-        latent = clip(self._latent, value["truncation"])
-        return Controls(latent, value["truncation"], value["intensity"], value["spread"], self._seed, self._draws)
-
-    @property
-    def strip(self) -> Strip:
-        """The mixer's side, as one immutable value."""
-        gain = 0.0 if self.values["mute"] else amplitude(self.values["gain"])
-        return Strip(gain, self.values["pan"])
-
-    def fitted(self, latent_size: int) -> VoiceState:
-        """Return the state for a network of another latent size.
-
-        All values are shared with this state, so that both follow the same messages; the latent vector is drawn
-        anew from the same seed, and later latents, seeds and draws are each state's own. For the same size it is
-        this state itself.
-        """
-        if latent_size == self.latent_size:
-            return self
+    def copy(self) -> Self:
+        """Return a state that is changed by itself."""
         other = copy.copy(self)
-        other.latent_size = latent_size
-        other._seed_with(self._seed)
+        other.fields = dict(self.fields)
         return other
 
     def apply(self, parameter: str, args: Sequence[object]) -> float | None:
-        """Obey one message.
+        """Obey one message at once; see `change`.
+
+        Returns:
+            The clamped value where the given one was out of range, else None.
+        """
+        change, clamped = self.change(parameter, args)
+        assign(self.fields, change)
+        return clamped
+
+    def change(self, parameter: str, args: Sequence[object]) -> tuple[dict[str, Any], float | None]:
+        """Return what one message changes. Nothing is changed yet, but draws are made.
 
         Args:
             parameter: Address within the voice, e.g. "intensity" or "latent/3".
             args: OSC arguments.
 
         Returns:
-            The clamped value where the given one was out of range, else None.
+            The change, and the clamped value where the given one was out of range, else None.
 
         Raises:
             MessageError: Unknown parameter, wrong number or type of arguments, values that are not finite.
         """
+        raise NotImplementedError
+
+
+class MasterState(State):
+    """The level of everything."""
+
+    def __init__(self) -> None:
+        """Start at 0 dB."""
+        self.fields = {"gain": 0.0}
+
+    def change(self, parameter: str, args: Sequence[object]) -> tuple[dict[str, Any], float | None]:
+        """See `State.change`."""
+        value, clamped = clamped_number(SERVER_COMMANDS[f"/master/{parameter}"], f"/master/{parameter}", args)
+        return {parameter: value}, value if clamped else None
+
+
+class VoiceState(State):
+    """All parameters of one voice.
+
+    Args:
+        name: The voice's name; voices of one server with the same seed differ by it.
+        latent_size: Coordinates of the latent vector.
+        truncation: The voice file's default truncation.
+        seed: Seed of the first latent vector.
+
+    Attributes:
+        fields: Every parameter by name, and "latent", "seed", "draw", "restart" and "random" (the generator of draws).
+    """
+
+    def __init__(self, name: str, latent_size: int, truncation: float, seed: int = 1) -> None:
+        """Draw the first latent vector from `seed` and the voice's name."""
+        self.name = name
+        self.latent_size = latent_size
+        self.fields: Fields = {p.name: p.default for p in VOICE_PARAMETERS.values() if p.default is not None}
+        self.fields["truncation"] = truncation
+        assign(self.fields, self._seeded((seed + zlib.crc32(name.encode())) & 0x7FFFFFFF))
+
+    @property
+    def controls(self) -> Controls:
+        """The engine's side."""
+        return controls_of(self.fields)
+
+    @property
+    def strip(self) -> Strip:
+        """The mixer's side."""
+        return strip_of(self.fields)
+
+    def fitted(self, latent_size: int) -> VoiceState:
+        """Return a state for a network of another latent size: a latent vector from the same seed, all else the same.
+
+        For the same size it is this state itself.
+        """
+        if latent_size == self.latent_size:
+            return self
+        other = self.copy()
+        other.latent_size = latent_size
+        assign(other.fields, other._seeded(self.fields["seed"]))
+        return other
+
+    def change(self, parameter: str, args: Sequence[object]) -> tuple[dict[str, Any], float | None]:
+        """See `State.change`."""
         address = f"/{self.name}/{parameter}"
         if parameter == "latent":
-            self._set_latent(address, args)
-            return None
+            return {"latent": self._latent(address, args)}, None
         if parameter.startswith("latent/"):
-            self._set_coordinate(address, parameter.removeprefix("latent/"), args)
-            return None
+            return {f"latent/{self._coordinate(address, parameter)}": one_number(address, args)}, None
         if parameter == "new":
-            self._draw_new(address, args)
-            return None
+            return self._drawn(address, args), None
         row = VOICE_PARAMETERS.get(parameter)
         if row is None or row.low is None:
             known = ", ".join(VOICE_PARAMETERS)
-            raise MessageError(address, f"there is no parameter {parameter!r}, expected one of {known}")
+            raise MessageError(address, f"there is no parameter {parameter!r:.60}, expected one of {known}")
         value, clamped = clamped_number(row, address, args)
         if parameter == "seed":
-            self._seed_with(int(value))
+            change: dict[str, Any] = self._seeded(int(value))
         else:
-            self.values[parameter] = round(value) if row.tags == "i" else value
-        return value if clamped else None
+            change = {parameter: round(value) if row.tags == "i" else value}
+        return change, value if clamped else None
 
-    def _seed_with(self, seed: int) -> None:
-        self._seed = seed
-        self._random = np.random.default_rng(seed)
-        self._latent = draw(self._random, self.latent_size, self.values["truncation"])
-        self._draws += 1
+    def _seeded(self, seed: int) -> dict[str, Any]:
+        random = np.random.default_rng(seed)
+        latent = draw(random, self.latent_size, self.fields["truncation"])
+        number = next(_draws)
+        return {"random": random, "latent": latent, "seed": seed, "draw": number, "restart": number}
 
-    def _draw_new(self, address: str, args: Sequence[object]) -> None:
+    def _drawn(self, address: str, args: Sequence[object]) -> dict[str, Any]:
         if args:
             raise MessageError(address, f"got {len(args)} arguments, expected none")
-        self._latent = draw(self._random, self.latent_size, self.values["truncation"])
-        self._seed = int(self._random.integers(2**31))
-        self._draws += 1
+        random: np.random.Generator = self.fields["random"]
+        latent = draw(random, self.latent_size, self.fields["truncation"])
+        return {"latent": latent, "seed": int(random.integers(2**31)), "draw": next(_draws)}
 
-    def _set_latent(self, address: str, args: Sequence[object]) -> None:
+    def _latent(self, address: str, args: Sequence[object]) -> np.ndarray:
         if len(args) == 1 and isinstance(args[0], bytes):
             if len(args[0]) != 4 * self.latent_size:
                 raise MessageError(address, f"got a blob of {len(args[0])} bytes, expected {4 * self.latent_size}")
@@ -156,14 +229,13 @@ class VoiceState:
             values = np.array([number(address, a) for a in args], np.float32)
         if not np.isfinite(values).all():
             raise MessageError(address, "got values that are not finite numbers")
-        self._latent = values
+        return values
 
-    def _set_coordinate(self, address: str, text: str, args: Sequence[object]) -> None:
+    def _coordinate(self, address: str, parameter: str) -> int:
+        text = parameter.removeprefix("latent/")
         if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) < self.latent_size):
-            raise MessageError(address, f"coordinate is {text!r}, expected 0…{self.latent_size - 1}")
-        latent = self._latent.copy()
-        latent[int(text)] = one_number(address, args)
-        self._latent = latent
+            raise MessageError(address, f"coordinate is {text!r:.60}, expected 0…{self.latent_size - 1}")
+        return int(text)
 
 
 def number(address: str, value: object) -> float:

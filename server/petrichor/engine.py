@@ -27,6 +27,10 @@ class Engine(Protocol):
         """
         ...
 
+    def expect(self, controls: Controls) -> None:
+        """Prepare for controls that are to come soon, so that a new beginning is ready at its sample."""
+        ...
+
     def close(self) -> None:
         """End the engine's thread, if it has one. May be called twice."""
         ...

@@ -1,7 +1,7 @@
 """From an OSC message to what it means: addresses, patterns, and who obeys.
 
-The table in `petrichor.parameters` says what there is. Voices' messages change a `VoiceState`; the server's own
-commands are functions given by the server. Used by the control process and by the offline renderer.
+The table in `petrichor.parameters` says what there is. Voices' messages are carried out by whoever has the voices; the
+server's own commands are functions given by the server. Used by the control process and by the offline renderer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from petrichor.controls import VoiceState
 from petrichor.errors import MessageError
 from petrichor.osc import Message
 from petrichor.parameters import VOICE_PARAMETERS
@@ -26,14 +25,17 @@ class Voices(Protocol):
     def names(self) -> Iterable[str]:
         """Return the names of all voices."""
 
-    def state(self, name: str) -> VoiceState | None:
-        """Return a voice's parameters, or None while it is still being loaded for the first time."""
+    def loaded(self, name: str) -> bool:
+        """Whether a voice has parameters; not while it is still being loaded for the first time."""
 
-    def updated(self, name: str) -> None:
-        """Take note that a voice's parameters have changed."""
+    def perform(self, name: str, parameter: str, message: Message) -> float | None:
+        """Obey a message to a parameter; return the clamped value where the given one was out of range."""
 
     def load(self, name: str, message: Message) -> None:
-        """Obey `/V/load`."""
+        """Obey `/V/load`; the name may be a new one."""
+
+    def unload(self, name: str, message: Message) -> None:
+        """Obey `/V/unload`."""
 
 
 class Namespace:
@@ -67,24 +69,30 @@ class Namespace:
             return
         first, _, parameter = message.address[1:].partition("/")
         names = match_names(message.address, first, self._voices.names())
+        if not names and parameter == "load" and PATTERN.isdisjoint(first):
+            names = [first]  # a voice of a new name
         if not names:
             raise MessageError(message.address, self._unknown(first))
         if not parameter:
             raise MessageError(message.address, f"got no parameter, expected one of {', '.join(VOICE_PARAMETERS)}")
-        loaded = [name for name in names if self._voices.state(name) is not None]
+        loaded = [name for name in names if self._voices.loaded(name)]
         for name in loaded if len(names) > 1 else names:  # a pattern means the voices that can obey
             for one in match_parameters(message.address, parameter):
                 self._obey_voice(name, one, message)
 
+    def cueable(self, message: Message) -> bool:
+        """Whether a message changes a parameter, so that it can be told ahead of the frame at which it acts."""
+        if message.address in self._commands:
+            return message.address.startswith("/master/")
+        return message.address.rpartition("/")[2] not in ("load", "unload")
+
     def _obey_voice(self, name: str, parameter: str, message: Message) -> None:
-        if parameter == "load":
-            self._voices.load(name, message)
+        if parameter in ("load", "unload"):
+            (self._voices.load if parameter == "load" else self._voices.unload)(name, message)
             return
-        state = self._voices.state(name)
-        if state is None:
+        if not self._voices.loaded(name):
             raise MessageError(message.address, f"{name} is not loaded yet")
-        clamped = state.apply(parameter, message.args)
-        self._voices.updated(name)
+        clamped = self._voices.perform(name, parameter, message)
         if clamped is not None:
             self._clamped(f"/{name}/{parameter}", clamped)
 
@@ -114,7 +122,8 @@ def match_parameters(address: str, pattern: str) -> list[str]:
     """Return the voice parameters that the rest of an address matches; a plain one is returned as it is."""
     if PATTERN.isdisjoint(pattern):
         return [pattern]
-    found = match_names(address, pattern, [name for name in VOICE_PARAMETERS if "/" not in name])
+    # Not unload: nobody means it by a pattern that means many.
+    found = match_names(address, pattern, [name for name in VOICE_PARAMETERS if "/" not in name and name != "unload"])
     if not found:
         raise MessageError(address, f"no parameter matches {pattern!r:.60}")
     return found

@@ -1,19 +1,20 @@
-"""What the control process and the audio process say to each other: immutable orders one way, reports the other."""
+"""What the control process and the audio process say to each other: orders one way, reports the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from petrichor.controls import Strip
+from petrichor.cues import Cue, Fields
 
 
 @dataclass(frozen=True)
 class Attach:
-    """Order: bring a renderer's slot into the mix."""
+    """Order: bring a renderer's slot into the mix, with the fields of its strip and the cues on their way to it."""
 
     slot: int
-    strip: Strip
+    fields: Fields
+    cues: tuple[Cue, ...]
     fade: float
 
 
@@ -27,25 +28,41 @@ class Detach:
 
 @dataclass(frozen=True)
 class Place:
-    """Order: another gain and place for a slot."""
+    """Order: other fields for the strip of a slot, or of the master (None), as a snapshot; see `petrichor.cues`."""
 
-    slot: int
-    strip: Strip
+    slot: int | None
+    fields: Fields
+    included: int
 
 
 @dataclass(frozen=True)
-class Master:
-    """Order: another linear master gain."""
+class Cued:
+    """Order: cues for the strip of a slot, or of the master (None)."""
 
-    gain: float
+    slot: int | None
+    cues: tuple[Cue, ...]
+
+
+@dataclass(frozen=True)
+class ClearCues:
+    """Order: forget the cues to come, up to this sequence number."""
+
+    through: int
 
 
 @dataclass(frozen=True)
 class Record:
-    """Order: record into this file, or stop; answered by `Recording`."""
+    """Order: record into this file, or stop; answered by `Recording`.
+
+    Attributes:
+        path: The file, or None to stop.
+        token: Names the order in its answers.
+        position: Frame of the mix to start or stop at, or None for now.
+    """
 
     path: Path | None
     token: int = 0
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,16 +72,12 @@ class Quit:
 
 @dataclass(frozen=True)
 class Started:
-    """Report: running, or running on without a device.
+    """Report: running.
 
     Attributes:
-        device: Name of the sound device in use, or "".
-        problem: Why the device that was wanted is not there, or "".
         priority: Why there is no real-time priority, or "".
     """
 
-    device: str
-    problem: str
     priority: str = ""
 
 

@@ -80,6 +80,20 @@ def encode(address: str, *args: object) -> bytes:
         raise ValueError(f"{address}: cannot send {args!r:.80}: {error}") from error
 
 
+def encode_bundle(time: float | None, *elements: bytes) -> bytes:
+    """Build a bundle.
+
+    Args:
+        time: Unix time at which it should act, or None for at once.
+        *elements: Encoded messages and bundles.
+    """
+    tag = IMMEDIATELY if time is None else round((time + EPOCH) * 2**32)
+    parts = [b"#bundle\0", tag.to_bytes(8, "big")]
+    for element in elements:
+        parts += [len(element).to_bytes(4, "big"), element]
+    return b"".join(parts)
+
+
 def _walk(datagram: bytes) -> Iterator[tuple[bytes, float | None]]:
     """Give every message of a packet with its time, depth first, with sizes, depth and number checked."""
     found = 0
@@ -95,7 +109,10 @@ def _walk(datagram: bytes) -> Iterator[tuple[bytes, float | None]]:
         if depth >= MAX_DEPTH:
             raise MessageError("", f"got bundles nested deeper than {MAX_DEPTH}")
         elements = _elements(data)
-        pending.extend((element, _time_of(data), depth + 1) for element in reversed(elements))
+        own = _time_of(data)
+        if time is not None:  # an inner bundle acts with the outer one, or later
+            own = time if own is None else max(own, time)
+        pending.extend((element, own, depth + 1) for element in reversed(elements))
         if len(pending) > MAX_MESSAGES:
             raise MessageError("", f"got a bundle of more than {MAX_MESSAGES} elements")
 

@@ -66,14 +66,17 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("/V/gain", "f", "level; -60 is silence", -60.0, 12.0, 0.0, "dB"),
     Parameter("/V/pan", "f", "place: -1 left, 1 right", -1.0, 1.0, 0.0),
     Parameter("/V/mute", "i", "1 silences the voice, 0 lets it sound", 0, 1, 0),
-    Parameter("/V/load", "s", "play another voice file of the voice folder under this name"),
+    Parameter("/V/load", "s", "play a voice file of the voice folder under this name, which may be a new one"),
+    Parameter("/V/unload", "", "fade the voice out and forget it, until its file changes or it is loaded again"),
     Parameter("/master/gain", "f", "level of everything", -60.0, 12.0, 0.0, "dB"),
     Parameter("/record", "s?", "record into this file of the recordings folder (.wav, .flac); without a name: stop"),
+    Parameter("/clearSched", "", "forget every message that waits for its time"),
+    Parameter("/clock", "", "in a bundle: its timetag tells the sender's time, so that its clock's offset is known"),
     Parameter("/status", "", "answers /status.reply"),
     Parameter("/ping", "", "answers /pong"),
     Parameter("/version", "", "answers /version.reply"),
     Parameter("/sync", "i", "answers /synced with the same number once all before it is done"),
-    Parameter("/notify", "i", "1: tell this address of loads, failures and late bundles; 0: no more", 0, 1),
+    Parameter("/notify", "i", "1: tell this address of levels, loads, failures and late bundles; 0: no more", 0, 1),
 )
 
 VOICE_PARAMETERS = {p.name: p for p in TABLE if p.address.startswith("/V/")}

@@ -17,6 +17,7 @@ from petrichor.errors import PetrichorError
 from petrichor.osc import Message, encode, parse_datagram
 from petrichor.score import read_score
 from petrichor.server import Server
+from petrichor.status import FIGURES
 
 log = logging.getLogger(__name__)
 SCORE = Path(__file__).with_name("demonstration.toml")
@@ -66,7 +67,7 @@ class Demonstration:
             self._ask("/pong", "/ping")  # whatever was refused has been heard by now
 
     def _check_voices(self) -> None:
-        voices = self._ask("/status.reply", "/status").args[7:]
+        voices = self._ask("/status.reply", "/status").args[len(FIGURES) + 1 :]
         playing = {name for name, state in zip(voices[::3], voices[1::3], strict=True) if state == "playing"}
         wanted = {message.address.split("/")[1] for message in self._score} - {"master"}
         if missing := sorted(wanted - playing):
@@ -106,7 +107,7 @@ def play_demonstration(options: ServeOptions, output: Path) -> str:
     errors: list[Exception] = []
     finished: list[str] = []
     with Server(settings) as server:
-        device = server.wait_for_audio()
+        device = server.wait_for_device()
         if not device:
             output.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """Recording the mix into a file, from a thread of the audio process that follows the timeline.
 
-The timeline keeps ten seconds, so a slow disk delays nobody. What is on the disk when an error comes is a valid
-file; the error is told once.
+The timeline keeps ten seconds, so a slow disk delays nobody. What is on the disk when an error comes, or when the
+process is killed, is a valid file (a WAV at least); an error is told once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}  # suffix → libsndfile format and subtype
 PATIENCE = 0.05  # seconds between two looks at the timeline
 CHUNK = 8192  # frames written at once
+LAG = 0.25  # seconds that the file stays behind the mix, so that it can end at a frame that is past
 
 
 class Recorder:
@@ -32,15 +33,23 @@ class Recorder:
 
     Args:
         path: Where to; `.wav` (32-bit float, exact) or `.flac` (24-bit).
-        timeline: What to follow, from its present position.
+        timeline: What to follow.
         rate: Hz.
         token: Names the take in every report.
         reports: Where the start, an error and the end are put.
         bell: Rung after each report.
+        position: Frame of the mix to start at, a little past or to come; None for the next one.
     """
 
     def __init__(
-        self, path: Path, timeline: Timeline, rate: int, token: int, reports: SimpleQueue[Recording], bell: Bell
+        self,
+        path: Path,
+        timeline: Timeline,
+        rate: int,
+        token: int,
+        reports: SimpleQueue[Recording],
+        bell: Bell,
+        position: int | None = None,
     ) -> None:
         """Start the thread."""
         self.path = path
@@ -50,17 +59,23 @@ class Recorder:
         self._end_token = 0
         self._reports = reports
         self._bell = bell
-        self._position = timeline.position
+        self._position = timeline.position if position is None else max(position, timeline.oldest)
         self._written = 0
         self._end: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def finish(self, token: int = 0) -> None:
-        """Let it write up to the present position and close the file; `token` goes into the report of the end."""
+    def finish(self, token: int = 0, position: int | None = None) -> None:
+        """Let it write up to a frame of the mix, or the present one, and close the file.
+
+        Args:
+            token: Goes into the report of the end.
+            position: First frame that is left out; not after the present one.
+        """
         self._end_token = token
-        self._end = self._timeline.position
+        present = self._timeline.position
+        self._end = present if position is None else min(position, present)
         self._stop.set()
 
     def join(self) -> None:
@@ -70,7 +85,7 @@ class Recorder:
     def _run(self) -> None:
         path, take = str(self.path), self._take
         try:
-            file = open_sound_file(self.path, self._rate)
+            file = open_unbreakable(self.path, self._rate)
         except OutputError as error:
             self._report(Recording(path, take, take, str(error)))
             return
@@ -87,8 +102,9 @@ class Recorder:
 
     def _write(self, file: soundfile.SoundFile) -> None:
         """Follow the timeline until told to finish."""
+        lag = round(LAG * self._rate)
         while not self._stop.wait(PATIENCE):
-            self._write_to(file, self._timeline.position)
+            self._write_to(file, self._timeline.position - lag)
         assert self._end is not None, "set before the event"
         self._write_to(file, self._end)
 
@@ -150,3 +166,14 @@ def open_sound_file(path: Path, rate: int) -> soundfile.SoundFile:
         return soundfile.SoundFile(path, "w", rate, 2, subtype, format=container)
     except (OSError, RuntimeError) as error:
         raise OutputError(f"{path}: {error}") from error
+
+
+def open_unbreakable(path: Path, rate: int) -> soundfile.SoundFile:
+    """Open a stereo sound file whose header counts what was written so far after every write, in WAV at least.
+
+    Raises:
+        OutputError: Unknown suffix, or the file cannot be opened.
+    """
+    file = open_sound_file(path, rate)
+    soundfile._snd.sf_command(file._file, 0x1061, soundfile._ffi.NULL, 1)  # SFC_SET_UPDATE_HEADER_AUTO, from sndfile.h
+    return file

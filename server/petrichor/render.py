@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from petrichor.controls import Strip, VoiceState, clamped_number
+from petrichor.channel import stereo_gains
+from petrichor.controls import MasterState, VoiceState
 from petrichor.engine import Engine, open_engine
 from petrichor.errors import MessageError, OptionError, OutputError
-from petrichor.mixer import Glide, stereo_gains
+from petrichor.glide import Glide
+from petrichor.limiter import Limiter
 from petrichor.namespace import Namespace
 from petrichor.osc import Message
-from petrichor.parameters import SERVER_COMMANDS, amplitude
+from petrichor.parameters import amplitude
 from petrichor.recording import FORMATS, open_sound_file
 from petrichor.score import read_score
 from petrichor.voice_file import Voice, read_voice
@@ -161,7 +163,7 @@ class Performance:
         if options.latent is not None:
             latent = read_latent(options.latent, voice.info.latent_size)
             self._state.apply("latent", (latent.astype(">f4").tobytes(),))
-        self._master = 1.0
+        self._master = MasterState()
         self._namespace = Namespace(_OneVoice(self._state), {"/master/gain": self._set_master}, _note_clamp)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -174,26 +176,30 @@ class Performance:
             engine.close()
 
     def _blocks(self, engine: Engine, rate: int) -> Iterator[np.ndarray]:
+        """Mix as the live mixer does, to the last bit: strip, master, limiter."""
         events = [(round((message.time or 0.0) * rate), message) for message in self._score]
         position, done = 0, 0
-        gains: Glide | None = None
-        while position < self._options.frames:
+        limiter = Limiter(rate)
+        strip: Glide | None = None
+        master = Glide(rate, (1.0, 1.0))
+        length = self._options.frames + limiter.lookahead
+        while position < length:
             while done < len(events) and events[done][0] <= position:
                 self._obey(events[done][1])
                 done += 1
             # Blocks lie on one grid, cut only by events, so that the same score gives the same samples.
-            end = min(position - position % BLOCK + BLOCK, self._options.frames)
+            end = min(position - position % BLOCK + BLOCK, length)
             if done < len(events):
                 end = min(end, events[done][0])
-            target = self._gains()
-            gains = gains or Glide(rate, target)
-            gains.target = np.array(target, np.float32)
-            yield engine.render(self._state.controls, end - position) * gains.next(end - position)
+            strip = strip or Glide(rate, stereo_gains(self._state.strip))
+            strip.to(stereo_gains(self._state.strip))
+            master.to((amplitude(self._master.fields["gain"]),) * 2)
+            count = end - position
+            sound = engine.render(self._state.controls, count) * strip.next(count) * master.next(count)
+            mix = limiter.process(sound)[max(0, limiter.lookahead - position) :]  # what it held at first is silence
             position = end
-
-    def _gains(self) -> tuple[float, float]:
-        strip = self._state.strip
-        return stereo_gains(Strip(strip.gain * self._master, strip.pan))
+            if len(mix):
+                yield mix
 
     def _obey(self, message: Message) -> None:
         try:
@@ -203,8 +209,7 @@ class Performance:
             log.warning("at %.3f s: %s", message.time or 0.0, error)
 
     def _set_master(self, message: Message) -> None:
-        value, _ = clamped_number(SERVER_COMMANDS["/master/gain"], message.address, message.args)
-        self._master = amplitude(value)
+        self._master.apply("gain", message.args)
 
 
 class _OneVoice:
@@ -216,14 +221,16 @@ class _OneVoice:
     def names(self) -> list[str]:
         return [self._state.name]
 
-    def state(self, name: str) -> VoiceState:
-        return self._state
+    def loaded(self, name: str) -> bool:
+        return True
 
-    def updated(self, name: str) -> None:
-        pass
+    def perform(self, name: str, parameter: str, message: Message) -> float | None:
+        return self._state.apply(parameter, message.args)
 
     def load(self, name: str, message: Message) -> None:
         raise MessageError(message.address, "voices cannot be changed while rendering into a file")
+
+    unload = load
 
 
 def read_latent(path: Path, size: int) -> np.ndarray:

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
+import multiprocessing
 import signal
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from petrichor.bell import Bell
-from petrichor.controls import Controls
+from petrichor.controls import Controls, controls_of
+from petrichor.cues import Part
 from petrichor.engine import Engine, open_engine
 from petrichor.errors import VoiceFileError
-from petrichor.priority import use_realtime_priority
-from petrichor.slots import SharedSlots, Slot
+from petrichor.priority import RENDERER, use_realtime_priority
+from petrichor.processes import name_process
+from petrichor.segment import Segment
+from petrichor.slots import Slot
+from petrichor.spool import copy_voice
 from petrichor.voice_file import read_voice
 
 log = logging.getLogger(__name__)
 BLOCK = 64  # frames between two looks at the controls: 1.3 ms at 48 kHz
-PATIENCE = 0.5  # seconds without a bell after which the renderer looks whether its server is still there
+PATIENCE = 0.25  # seconds without a bell after which the renderer looks whether its server is still there
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ class RendererOptions:
     """What a renderer needs to start.
 
     Attributes:
+        voice: The voice's name.
         path: The voice file.
+        copy: Where a copy of it goes, to come back from.
         segment: Name of the shared memory segment.
         slot: Its slot there.
         rate: The server's sample rate in Hz.
@@ -41,7 +47,9 @@ class RendererOptions:
         realtime: Whether the block loop wants real-time priority.
     """
 
+    voice: str
     path: Path
+    copy: Path
     segment: str
     slot: int
     rate: int
@@ -51,13 +59,23 @@ class RendererOptions:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Report: the file is sound. The renderer now waits for its first controls."""
+    """Report: the file is sound. The renderer now waits for its first controls.
+
+    Attributes:
+        kind: "clip" or "stream".
+        latent_size: Coordinates of the latent vector.
+        truncation: Default truncation.
+        sample_rate: Hz, of the voice.
+        version: See `petrichor.voice_file.Voice`.
+        source: The file it was read from: the copy, or the voice file itself.
+    """
 
     kind: str
     latent_size: int
     truncation: float
     sample_rate: int
     version: str
+    source: Path
 
 
 @dataclass(frozen=True)
@@ -77,13 +95,12 @@ def run_renderer(options: RendererOptions, bell: Bell, report: Connection) -> No
 
     Args:
         options: What to render, and where to.
-        bell: Rung by the audio process when it has taken sound; rung back when there is more.
+        bell: Rung by the audio process when it has taken sound; rung back when that waits for more.
         report: Where `Loaded`, then `Ready`, or `Failed` are sent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if options.realtime:
-        use_realtime_priority()  # the audio process says so where it is refused
+    name_process(options.voice)
     try:
         engine = _open(options, report)
     except VoiceFileError as error:
@@ -93,50 +110,112 @@ def run_renderer(options: RendererOptions, bell: Bell, report: Connection) -> No
         log.exception("renderer of %s", options.path)
         report.send(Failed(f"{type(error).__name__}: {error}"))
         return
-    with SharedSlots(options.segment) as slots:
-        slot = slots[options.slot]
+    with Segment(options.segment) as segment:
         try:
-            _play(engine, slot, options, bell, report)
+            Renderer(engine, segment[options.slot], options, bell, report).run()
         finally:
             engine.close()
-            del slot
 
 
 def _open(options: RendererOptions, report: Connection) -> Engine:
-    voice = read_voice(options.path)
+    source = copy_voice(options.path, options.copy)
+    voice = read_voice(source)
     engine = open_engine(voice, options.rate, background=True)
     info = voice.info
-    report.send(Loaded(info.kind, info.latent_size, info.truncation, info.sample_rate, voice.version))
+    report.send(Loaded(info.kind, info.latent_size, info.truncation, info.sample_rate, voice.version, source))
     return engine
 
 
-def _play(engine: Engine, slot: Slot, options: RendererOptions, bell: Bell, report: Connection) -> None:
-    server = os.getppid()
-    sequence, controls = _first_controls(slot, bell, server)
-    if controls is None:
-        return
-    slot.ring.write(engine.render(controls, options.ahead))
-    gc.collect()
-    gc.freeze()
-    report.send(Ready())
-    while not slot.stopping:
-        wrote = False
-        while slot.ring.fill < options.ahead and not slot.stopping:
-            sequence, newer = slot.read_controls(sequence)
-            controls = newer or controls
-            slot.ring.write(engine.render(controls, min(BLOCK, options.ahead)))
-            wrote = True
-        if wrote:
-            bell.ring()
-        bell.wait(PATIENCE)  # a bell whose other end is gone "rings" for ever, so:
-        if not wrote and os.getppid() != server:
-            return  # the server is gone: end, so that nothing is left behind
+class Renderer:
+    """The block loop.
 
+    Args:
+        engine: Makes the sound.
+        slot: Controls and cues in, sound out.
+        options: How much to keep ready, and whether at real-time priority.
+        bell: See `run_renderer`.
+        report: See `run_renderer`.
+    """
 
-def _first_controls(slot: Slot, bell: Bell, server: int) -> tuple[int, Controls | None]:
-    while not slot.stopping and os.getppid() == server:
-        sequence, controls = slot.read_controls()
-        if controls is not None:
-            return sequence, controls
-        bell.wait(0.01)
-    return 0, None
+    def __init__(self, engine: Engine, slot: Slot, options: RendererOptions, bell: Bell, report: Connection) -> None:
+        """Keep the parties."""
+        self._engine = engine
+        self._slot = slot
+        self._options = options
+        self._bell = bell
+        self._report = report
+        self._server = multiprocessing.parent_process()
+        self._sequence = 0
+        self._cleared = -1
+        self._part: Part | None = None
+        self._controls: Controls | None = None
+
+    def run(self) -> None:
+        """Wait for the first controls, fill the ring, then keep it filled."""
+        slot, options = self._slot, self._options
+        while self._part is None:
+            if not self._wanted:
+                return
+            self._bell.wait(PATIENCE)
+            self._read()
+        self._write(options.ahead)
+        gc.collect()
+        gc.freeze()
+        self._report.send(Ready())
+        if options.realtime:  # only now: loading at that priority would hold up the sound of others
+            use_realtime_priority(RENDERER)  # the audio process says so where it is refused
+        while not slot.stopping:
+            wrote = False
+            while slot.ring.fill < options.ahead and not slot.stopping:
+                self._write(min(BLOCK, options.ahead))
+                wrote = True
+                if slot.awaited:
+                    self._bell.ring()
+            heard = self._bell.wait(PATIENCE)
+            slot.beat()
+            if not wrote and (self._bell.gone or not heard) and not self._wanted:
+                return  # the server is gone: end, so that nothing is left behind
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether there is somebody to render for."""
+        return not self._slot.stopping and (self._server is None or self._server.is_alive())
+
+    def _read(self) -> None:
+        """Take in what the control process says."""
+        slot = self._slot
+        self._sequence, fields, included = slot.read_controls(self._sequence)
+        if fields is not None:
+            if self._part is None:
+                self._part = Part(fields)
+            self._part.adopt(fields, included)
+        if self._part is None:
+            return
+        changed = fields is not None
+        if slot.cues.waiting:
+            self._part.add(slot.cues.take())
+            changed = True
+        if slot.cleared > self._cleared:
+            self._cleared = slot.cleared
+            self._part.clear(self._cleared)
+            changed = True
+        if changed:
+            self._controls = controls_of(self._part.fields)
+            coming = self._part.next_fields
+            if coming is not None:
+                self._engine.expect(controls_of(coming))
+
+    def _write(self, frames: int) -> None:
+        """Render the next frames into the ring, every cue at its sample."""
+        self._read()
+        assert self._part is not None and self._controls is not None, "there since the start"
+        ring = self._slot.ring
+        while frames > 0:
+            count = frames
+            if ring.offset is not None:
+                position = ring.written + ring.offset
+                if self._part.reach(position):
+                    self._controls = controls_of(self._part.fields)
+                count = int(min(frames, self._part.next_position - position))
+            ring.write(self._engine.render(self._controls, count))
+            frames -= count

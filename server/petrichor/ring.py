@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-FRAMES = 1 << 16  # 1.4 s at 48 kHz: a small fill ahead of the reader, history for concealment behind it
-WRITTEN, READ = 0, 1  # places in the `positions` array
+FRAMES = 1 << 15  # 0.7 s at 48 kHz: a small fill ahead of the reader, history for concealment behind it
+WRITTEN, READ, OFFSET = 0, 1, 2  # places in the `positions` array
+APART = -(1 << 62)  # the offset of a ring that is not in the mix yet
 
 
 class Ring:
     """A view of a ring that lives in memory given by the caller.
 
     Args:
-        positions: Frames written and frames read since the start. Shape [2], int64.
+        positions: Frames written and frames read since the start, and the offset. Shape [3], int64.
         samples: The ring. Shape [FRAMES, 2], float32.
     """
 
@@ -28,7 +29,7 @@ class Ring:
 
     def clear(self) -> None:
         """Start anew. Only while neither side is running."""
-        self._positions[:] = 0
+        self._positions[:] = 0, 0, APART
         self._samples[:] = 0
 
     @property
@@ -46,6 +47,15 @@ class Ring:
         """Frames written and not yet read."""
         return self.written - self.read_position
 
+    @property
+    def offset(self) -> int | None:
+        """Position in the mix of the ring's frame 0, or None while the ring is not in the mix.
+
+        It grows where the mix went on without the ring.
+        """
+        offset = int(self._positions[OFFSET])
+        return None if offset == APART else offset
+
     def write(self, block: np.ndarray) -> None:
         """Append a block (writer's side). Room is the writer's duty: it keeps only a small fill.
 
@@ -58,6 +68,10 @@ class Ring:
         self._samples[start : start + first] = block[:first]
         self._samples[: len(block) - first] = block[first:]
         self._positions[WRITTEN] = position + len(block)
+
+    def place(self, position: int) -> None:
+        """Say that the next frame to be read will stand at `position` of the mix (reader's side)."""
+        self._positions[OFFSET] = position - self.read_position
 
     def read(self, frames: int) -> np.ndarray:
         """Take the next frames (reader's side); `fill` must hold that many.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 from petrichor.errors import MessageError
 
-LIMIT = 10_000  # messages waiting at once
+LIMIT = 20_000  # messages waiting at once
+LIMIT_EACH = 10_000  # of one sender
+LIMIT_VALUES = 1_000_000  # arguments of all that wait: 32 MB or so
 HORIZON = 600.0  # seconds ahead that a message may be sent: beyond it, the sender's clock is wrong
 
 T = TypeVar("T")
@@ -20,8 +23,10 @@ class Schedule(Generic[T]):
 
     def __init__(self) -> None:
         """Start empty."""
-        self._heap: list[tuple[float, int, T]] = []
+        self._heap: list[tuple[float, int, Hashable, int, T]] = []
         self._count = itertools.count()
+        self._senders: Counter[Hashable] = Counter()
+        self._values = 0
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -32,20 +37,41 @@ class Schedule(Generic[T]):
         """Time of the first, or None."""
         return self._heap[0][0] if self._heap else None
 
-    def add(self, time: float, item: T, now: float) -> None:
+    def add(self, time: float, item: T, now: float, sender: Hashable = None, values: int = 1) -> None:
         """Let `item` wait until `time`.
+
+        Args:
+            time: When it is due, in seconds.
+            item: What waits.
+            now: The present, by the same clock.
+            sender: Whose it is.
+            values: How much it holds.
 
         Raises:
             MessageError: Too many wait already, or `time` is too far ahead.
         """
         if time - now > HORIZON:
             raise MessageError("", f"got a timetag {time - now:.0f} s ahead, at most {HORIZON:.0f} are kept")
-        if len(self._heap) >= LIMIT:
-            raise MessageError("", f"{LIMIT} messages wait already")
-        heapq.heappush(self._heap, (time, next(self._count), item))
+        if self._senders[sender] >= LIMIT_EACH or len(self._heap) >= LIMIT or self._values + values > LIMIT_VALUES:
+            raise MessageError("", f"{self._senders[sender]} messages of this sender wait already, {len(self)} in all")
+        heapq.heappush(self._heap, (time, next(self._count), sender, values, item))
+        self._senders[sender] += 1
+        self._values += values
 
     def due(self, now: float) -> Iterator[tuple[float, T]]:
         """Take every item whose time has come, with that time, in order."""
         while self._heap and self._heap[0][0] <= now:
-            time, _, item = heapq.heappop(self._heap)
+            time, _, sender, values, item = heapq.heappop(self._heap)
+            self._senders[sender] -= 1
+            if not self._senders[sender]:
+                del self._senders[sender]
+            self._values -= values
             yield time, item
+
+    def clear(self) -> int:
+        """Forget everything; return how many waited."""
+        count = len(self._heap)
+        self._heap.clear()
+        self._senders.clear()
+        self._values = 0
+        return count

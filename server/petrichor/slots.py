@@ -1,47 +1,43 @@
-"""The shared memory of one server: a slot for each renderer (controls in, sound out) and the audio process's meters.
+"""A renderer's part of the shared memory: controls and cues in, sound out.
 
-One segment is made by the control process at the start and removed at its end; renderers and the audio process
-attach to it. A slot's controls are guarded by a sequence number (odd while being written): the reader retries,
-the writer never waits.
+The controls are guarded by a sequence number (odd while being written): the reader retries, the writer never waits.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from multiprocessing import shared_memory
-from pathlib import Path
 
 import numpy as np
 
-from petrichor.controls import Controls
+from petrichor.cues import Cue, Fields
+from petrichor.mailbox import Mailbox
 from petrichor.ring import FRAMES, Ring
 from petrichor.voice_file import MAX_LATENT
 
-SLOTS = 32  # renderers at once, those being crossfaded included
-PREFIX = "petrichor-"
+SLOTS = 64  # renderers at once, those being crossfaded included
+CUES = 1 << 16  # bytes of cues that may wait; those that find no room are sent later
+NUMBERS = ("truncation", "intensity", "spread", "seed", "draw", "restart")  # of the controls, besides the latent
+WHOLE = ("seed", "draw", "restart")
 SLOT = np.dtype(
     [
-        ("positions", np.int64, (2,)),
+        ("positions", np.int64, (3,)),
         ("stop", np.int64),
+        ("beat", np.float64),  # steady clock at the renderer's last sign of life
+        ("awaited", np.int64),  # whether the audio process waits for this renderer, and wants to be rung
+        ("cleared", np.int64),  # sequence number of the last cue that is to be forgotten if it is still to come
         ("sequence", np.int64),
-        ("numbers", np.float64, (6,)),  # latent size, truncation, intensity, spread, seed, draw
+        ("included", np.int64),  # position up to which the controls include every cue
+        ("numbers", np.float64, (1 + len(NUMBERS),)),
         ("latent", np.float32, (MAX_LATENT,)),
+        ("concealed", np.int64),  # frames that the mixer had to fill from its past; like the next written by audio
+        ("peak", np.float64),  # of the channel in the last interval, linear
+        ("rms", np.float64),
+        ("mail", np.int64, (2,)),
+        ("cues", np.uint8, (CUES,)),
         ("ring", np.float32, (FRAMES, 2)),
     ],
     align=True,
 )
-METERS = np.dtype(
-    [
-        ("position", np.int64),  # frames mixed since the start
-        ("subscribers", np.int64),
-        ("underruns", np.int64),  # reported by subscribers and the sound card
-        ("concealed", np.int64),  # frames mixed from history because a renderer was late
-        ("peak", np.float64),  # of the last second, linear
-    ],
-    align=True,
-)
-METERS_BYTES = 4096
 
 
 class Slot:
@@ -49,18 +45,26 @@ class Slot:
 
     Args:
         record: The slot's fields, a zero-dimensional structured view.
+
+    Attributes:
+        ring: The renderer's sound.
+        cues: From the control process to the renderer.
     """
 
     def __init__(self, record: np.ndarray) -> None:
         """View the memory; changes nothing in it."""
         self._record = record
         self.ring = Ring(record["positions"], record["ring"])
+        self.cues = Mailbox(record["mail"], record["cues"])
 
     def clear(self) -> None:
         """Make the slot ready for a new renderer. Only while no process uses it."""
-        self._record["stop"][...] = 0
-        self._record["sequence"][...] = 0
+        for name in ("stop", "sequence", "awaited", "concealed", "peak", "rms"):
+            self._record[name][...] = 0
+        self._record["cleared"][...] = -1
+        self.cues.clear()
         self.ring.clear()
+        self.beat()
 
     @property
     def stopping(self) -> bool:
@@ -71,119 +75,87 @@ class Slot:
         """Ask the renderer to end."""
         self._record["stop"][...] = 1
 
-    def write_controls(self, controls: Controls) -> None:
-        """Publish the latest controls (control process)."""
+    def beat(self) -> None:
+        """Give a sign of life (renderer process)."""
+        self._record["beat"][...] = time.monotonic()
+
+    @property
+    def last_beat(self) -> float:
+        """Steady clock at the last sign of life."""
+        return float(self._record["beat"])
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the audio process waits for more sound."""
+        return bool(self._record["awaited"])
+
+    @awaited.setter
+    def awaited(self, value: bool) -> None:
+        self._record["awaited"][...] = value
+
+    @property
+    def concealed(self) -> int:
+        """Frames that the mixer had to fill from the ring's past."""
+        return int(self._record["concealed"])
+
+    @concealed.setter
+    def concealed(self, frames: int) -> None:
+        self._record["concealed"][...] = frames
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Peak and RMS of the channel in the last interval, linear."""
+        return float(self._record["peak"]), float(self._record["rms"])
+
+    @levels.setter
+    def levels(self, values: tuple[float, float]) -> None:
+        self._record["peak"][...], self._record["rms"][...] = values
+
+    def write_controls(self, fields: Fields, included: int) -> None:
+        """Publish the latest controls, which include every cue up to that position (control process)."""
         record = self._record
         sequence = int(record["sequence"])
         record["sequence"][...] = sequence + 1
-        size = len(controls.latent)
-        record["numbers"][:] = (
-            size,
-            controls.truncation,
-            controls.intensity,
-            controls.spread,
-            controls.seed,
-            controls.draw,
-        )
-        record["latent"][:size] = controls.latent
+        latent = fields["latent"]
+        record["included"][...] = included
+        record["numbers"][:] = (len(latent), *(fields[name] for name in NUMBERS))
+        record["latent"][: len(latent)] = latent
         record["sequence"][...] = sequence + 2
 
-    def read_controls(self, known: int = 0) -> tuple[int, Controls | None]:
+    def read_controls(self, known: int = 0) -> tuple[int, Fields | None, int]:
         """Return the latest controls (renderer process).
 
         Args:
             known: The sequence number this reader has already seen.
 
         Returns:
-            The sequence number, and the controls, or None where nothing newer than `known` is whole yet.
+            The sequence number, the fields, or None where nothing newer than `known` is whole yet, and the position
+            up to which they include every cue.
         """
         record = self._record
         for _ in range(3):
             before = int(record["sequence"])
             if before == known or before % 2:
                 continue
-            numbers = record["numbers"].tolist()
-            latent = record["latent"][: int(numbers[0])].copy()
+            size, *numbers = record["numbers"].tolist()
+            fields: Fields = dict(zip(NUMBERS, numbers, strict=True))
+            fields["latent"] = record["latent"][: int(size)].copy()
+            included = int(record["included"])
             if int(record["sequence"]) == before:
-                _, truncation, intensity, spread, seed, draw = numbers
-                return before, Controls(latent, truncation, intensity, spread, int(seed), int(draw))
-        return known, None
+                for name in WHOLE:
+                    fields[name] = int(fields[name])
+                return before, fields, included
+        return known, None, -1
 
+    def send_cues(self, cues: list[Cue]) -> bool:
+        """Let cues go to the renderer, all at once; False where there is no room just now (control process)."""
+        return self.cues.put(cues)
 
-class SharedSlots:
-    """The whole segment: `SLOTS` slots and the meters.
-
-    Args:
-        name: Segment to attach to; None makes a new one, which this object then owns and removes on `close`.
-    """
-
-    def __init__(self, name: str | None = None) -> None:
-        """Make or attach the segment."""
-        self._owner = name is None
-        size = METERS_BYTES + SLOTS * SLOT.itemsize
-        if self._owner:
-            name = f"{PREFIX}{os.getpid()}-{time.time_ns() & 0xFFFFFF:x}"
-            self._memory = shared_memory.SharedMemory(name, create=True, size=size)
-        else:
-            self._memory = shared_memory.SharedMemory(name)
-        self.name = self._memory.name
-        self._meters: np.ndarray | None = np.ndarray((), METERS, self._memory.buf)
-        records: np.ndarray = np.ndarray((SLOTS,), SLOT, self._memory.buf, METERS_BYTES)
-        self._slots = [Slot(records[i : i + 1].reshape(())) for i in range(SLOTS)]
-
-    def __enter__(self) -> SharedSlots:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
-
-    def __getitem__(self, index: int) -> Slot:
-        """Return one slot."""
-        return self._slots[index]
+    def clear_cues(self, through: int) -> None:
+        """Let the renderer forget the cues to come, up to that sequence number (control process)."""
+        self._record["cleared"][...] = through
 
     @property
-    def meters(self) -> np.ndarray:
-        """The audio process's figures: a record with the fields of `METERS`."""
-        assert self._meters is not None, "closed"
-        return self._meters
-
-    def close(self) -> None:
-        """Let go of the segment, and remove it where this object made it."""
-        self._slots.clear()
-        self._meters = None
-        try:
-            self._memory.close()
-        except BufferError:  # a view is still alive in some frame; the process's end releases it
-            pass
-        if self._owner:
-            self._memory.unlink()
-
-
-def remove_stale_segments(folder: Path = Path("/dev/shm")) -> list[str]:
-    """Remove segments whose server is gone, as after `kill -9`. Does nothing where `folder` does not exist.
-
-    Returns:
-        The names that were removed.
-    """
-    removed = []
-    for path in folder.glob(f"{PREFIX}*") if folder.is_dir() else ():
-        process = path.name.removeprefix(PREFIX).split("-")[0]
-        if process.isdigit() and not _alive(int(process)):
-            try:
-                path.unlink()
-            except OSError:  # another user's, or just removed by another start
-                continue
-            removed.append(path.name)
-    return removed
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    def cleared(self) -> int:
+        """Sequence number of the last cue that is to be forgotten if it is still to come."""
+        return int(self._record["cleared"])

@@ -1,6 +1,6 @@
 """An endless sound from a network that carries its own state from hop to hop.
 
-`StreamEngine.render` belongs to the block loop of one renderer process. All noise comes from a seeded generator, so the
+`StreamEngine.render` belongs to the block loop of one renderer process. All noise comes from a seeded generator: the
 same seed and the same controls give the same samples.
 """
 
@@ -12,6 +12,7 @@ import soxr
 from petrichor.controls import Controls
 from petrichor.interpreter import Network
 from petrichor.latent import generator
+from petrichor.takes import Takes
 from petrichor.voice_file import Voice
 
 GLIDE = 0.030  # seconds in which latent and intensity cover 63 % of a change
@@ -27,24 +28,54 @@ class StreamEngine:
         Raises:
             VoiceFileError: The network is not what the voice file says, or does not work.
         """
-        self._network = Network(voice)
-        self._network.verify()
-        info = voice.info
+        network = Network(voice)
+        network.verify()
+        self._takes = Takes(lambda controls: StreamTake(network, rate, controls), lambda now: now.restart, rate)
+
+    def render(self, controls: Controls, frames: int) -> np.ndarray:
+        """See `Engine.render`."""
+        return self._takes.render(controls, frames)
+
+    def expect(self, controls: Controls) -> None:
+        """See `Engine.expect`: a take begins without delay."""
+
+    def close(self) -> None:
+        """See `Engine.close`: there is no thread."""
+
+
+class StreamTake:
+    """The network from a state of silence on.
+
+    Args:
+        network: Keeps no state between two calls, so takes may share it.
+        rate: Hz, of the sound that is given.
+        controls: Where latent and intensity start; the seed of the noise.
+    """
+
+    ready = True
+
+    def __init__(self, network: Network, rate: int, controls: Controls) -> None:
+        """Start in silence."""
+        info = network.voice.info
+        self._network = network
         self._shapes = {name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")}
+        self._noises = [name for name in self._shapes if not name.startswith(STATE)]
         self._conditioned = "intensity" in info.inputs
-        self._keep = float(np.exp(-info.frames / (GLIDE * info.sample_rate)))
+        self._keep = np.float32(np.exp(-info.frames / (GLIDE * info.sample_rate)))
         self._resampler: soxr.ResampleStream | None = None
         if rate != info.sample_rate:
             self._resampler = soxr.ResampleStream(info.sample_rate, rate, 2, dtype="float32")
-        self._latent: np.ndarray | None = None
-        self._intensity = 0.0
-        self._draw: tuple[int, int] | None = None
-        self._noise = generator(0)
+        self._latent = controls.latent.astype(np.float32)
+        self._intensity = np.full((1, 1), controls.intensity, np.float32)
+        self._noise = generator(controls.seed)
         self._state = {n: np.zeros(s, np.float32) for n, s in self._shapes.items() if n.startswith(STATE)}
         self._left = np.zeros((0, 2), np.float32)
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
-        """See `Engine.render`."""
+        """See `Take.render`."""
+        if len(self._left) >= frames:
+            sound, self._left = self._left[:frames], self._left[frames:]
+            return sound
         pieces, have = [self._left], len(self._left)
         while have < frames:
             piece = self._hop(controls)
@@ -56,35 +87,26 @@ class StreamEngine:
         self._left = sound[frames:]
         return sound[:frames]
 
-    def close(self) -> None:
-        """See `Engine.close`: there is no thread."""
-
     def _hop(self, controls: Controls) -> np.ndarray:
         """Run the network once. Shape [hop, 2], at the voice's own rate."""
-        self._glide(controls)
+        keep = self._keep
+        self._latent = keep * self._latent + (1 - keep) * controls.latent
+        self._intensity = keep * self._intensity + (1 - keep) * np.float32(controls.intensity)
         inputs = dict(self._state)
-        for name, shape in self._shapes.items():
-            if name not in inputs:
-                inputs[name] = self._noise.standard_normal(shape, np.float32)
-        assert self._latent is not None  # set by _glide
+        for name in self._noises:
+            inputs[name] = self._noise.standard_normal(self._shapes[name], np.float32)
         inputs["latent"] = self._latent[None]
         if self._conditioned:
-            inputs["intensity"] = np.full((1, 1), self._intensity, np.float32)
+            inputs["intensity"] = self._intensity
         outputs = self._network(inputs)
         self._state = {name: outputs[name] for name in self._state}
         sound = outputs["audio"][0]
-        if not np.isfinite(sound).all():  # begin anew from silence instead of staying broken for ever
+        peak = float(np.abs(sound).max())
+        if not np.isfinite(peak):  # begin anew from silence instead of staying broken for ever
             self._state = {name: np.zeros_like(array) for name, array in self._state.items()}
             sound = np.zeros_like(sound)
-        return np.ascontiguousarray(np.broadcast_to(np.clip(sound, -1.0, 1.0), (len(sound), 2)))
-
-    def _glide(self, controls: Controls) -> None:
-        if (controls.seed, controls.draw) != self._draw:
-            self._draw = (controls.seed, controls.draw)
-            self._noise = generator(controls.seed)
-        if self._latent is None:
-            self._latent, self._intensity = controls.latent.astype(np.float32), controls.intensity
-            return
-        keep = np.float32(self._keep)
-        self._latent = keep * self._latent + (1 - keep) * controls.latent
-        self._intensity = self._keep * self._intensity + (1 - self._keep) * controls.intensity
+        elif peak > 1.0:
+            sound = np.clip(sound, -1.0, 1.0)
+        stereo = np.empty((len(sound), 2), np.float32)
+        stereo[:] = sound
+        return stereo

@@ -1,7 +1,8 @@
 """The voices' renderers: started, exchanged, replaced when they die, ended. Owned by the control process.
 
 A voice has at most one renderer that sounds and one that is coming in. A reload starts the second beside the first;
-only when it is verified, warm and filled do the two crossfade. One that fails is reported and the first plays on.
+only when it is verified, warm and filled do the two crossfade. One that fails is reported and the first plays on. One
+that dies or hangs is replaced, from the copy of its file that was heard; meanwhile the mixer conceals it.
 """
 
 from __future__ import annotations
@@ -9,117 +10,72 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 
-from petrichor.bell import Bell
-from petrichor.controls import Strip, VoiceState
-from petrichor.orders import Attach, Detach, Place
-from petrichor.renderer import Failed, Loaded, Ready, RendererOptions, run_renderer
-from petrichor.slots import SLOTS, SharedSlots
+from petrichor.controls import VoiceState
+from petrichor.dispatch import Dispatch
+from petrichor.errors import PetrichorError
+from petrichor.hosted_voice import HostedVoice, Renderer, Reply
+from petrichor.orders import Detach
+from petrichor.plan import Plan, fitted
+from petrichor.renderer import Failed, Loaded, Ready
+from petrichor.renderer_pool import RendererPool
+from petrichor.segment import Segment
+from petrichor.slots import SLOTS
 
 log = logging.getLogger(__name__)
 FADE = 0.05  # seconds of the crossfade of a reload
+UNLOAD_FADE = 0.5  # seconds in which an unloaded voice fades out
 BACKOFF = 0.25  # seconds before a second restart in a row; doubles up to the longest
 LONGEST_BACKOFF = 10.0
 CALM = 5.0  # seconds of playing after which a renderer's earlier deaths are forgotten
-
-Reply = Callable[[str], None] | None  # called with "" on success, else with the reason
-
-
-@dataclass(eq=False)
-class Renderer:
-    """One renderer process and what is known of it."""
-
-    voice: str
-    path: Path
-    slot: int
-    process: SpawnProcess
-    report: Connection
-    reply: Reply = None
-    loaded: Loaded | None = None
-    state: VoiceState | None = None  # the voice's, but for an incoming network of another latent size
-    strip: Strip | None = None  # as the mixer knows it
-    attached: bool = False
-    ending: bool = False
-    since: float = field(default_factory=time.monotonic)
-
-
-@dataclass(eq=False)
-class HostedVoice:
-    """A voice by its name: its parameters and its renderers."""
-
-    name: str
-    path: Path
-    state: VoiceState | None = None
-    playing: Renderer | None = None
-    incoming: Renderer | None = None
-    deaths: int = 0
-    restart_at: float | None = None
-
-    @property
-    def file(self) -> Path:
-        """The file that sounds, or will once it is loaded."""
-        return self.incoming.path if self.incoming is not None else self.path
-
-    @property
-    def status(self) -> str:
-        """ "playing", "loading" or "failed"."""
-        if self.playing is not None and not self.playing.ending:
-            return "playing"
-        return "loading" if self.incoming or self.restart_at else "failed"
-
-
-@dataclass(frozen=True)
-class SupervisorOptions:
-    """What the supervisor needs to know.
-
-    Attributes:
-        rate: Hz.
-        ahead: Frames each renderer keeps ready.
-        seed: Seed of the first latent vectors.
-        realtime: Whether renderers want real-time priority.
-    """
-
-    rate: int
-    ahead: int
-    seed: int
-    realtime: bool = False
+HANG = 1.0  # seconds without a sign of life (it gives four in each), after which a renderer that plays is killed
+LOADING = 20.0  # seconds that a voice may take to load, …
+LOADING_SPEED = 10e6  # … and one more for every so many bytes of its file
+SLOW_LOOK = 5.0  # seconds between two looks at whether a renderer keeps up
+SLOW_SHARE = 0.2  # of the sound concealed, from which it does not
 
 
 class Supervisor:
     """All voices.
 
     Args:
-        options: See `SupervisorOptions`.
-        slots: The shared memory.
-        bells: For each slot the audio process's end and the renderer's end.
-        context: How processes are started.
+        pool: The renderer processes.
+        dispatch: Tells voices what messages say.
+        voices: The voices by name, empty; `dispatch` knows the same table.
+        segment: The shared memory.
+        rate: Hz.
+        seed: Seed of the first latent vectors.
         order: Sends an order to the audio process.
         announce: Tells notified clients: (address, *args).
+
+    Attributes:
+        voices: The voices by name.
+        restarts: Renderers that have died or hung, so far.
     """
 
     def __init__(
         self,
-        options: SupervisorOptions,
-        slots: SharedSlots,
-        bells: list[tuple[Bell, Bell]],
-        context: SpawnContext,
+        pool: RendererPool,
+        dispatch: Dispatch,
+        voices: dict[str, HostedVoice],
+        segment: Segment,
+        rate: int,
+        seed: int,
         order: Callable[[object], None],
         announce: Callable[..., None],
     ) -> None:
         """Start with no voice."""
-        self.voices: dict[str, HostedVoice] = {}
-        self._options = options
-        self._slots = slots
-        self._bells = bells
-        self._context = context
+        self.voices = voices
+        self.restarts = 0
+        self._pool = pool
+        self._dispatch = dispatch
+        self._segment = segment
+        self._rate, self._seed = rate, seed
         self._order = order
         self._announce = announce
-        self._free = list(range(SLOTS))
-        self._renderers: list[Renderer] = []
+        self._looked = 0.0
 
     @property
     def busy(self) -> bool:
@@ -129,11 +85,11 @@ class Supervisor:
     @property
     def sources(self) -> list[Connection]:
         """What to wait for: each renderer's reports; its end shows there too, as end of file."""
-        return [renderer.report for renderer in self._renderers]
+        return [renderer.report for renderer in self._pool.renderers]
 
     @property
     def next_restart(self) -> float | None:
-        """Monotonic time of the next restart that waits, or None."""
+        """Steady clock at the next restart that waits, or None."""
         return min((v.restart_at for v in self.voices.values() if v.restart_at is not None), default=None)
 
     def load(self, name: str, path: Path, reply: Reply = None) -> None:
@@ -145,46 +101,29 @@ class Supervisor:
             reply: Told when it is heard, or why it is not.
         """
         voice = self.voices.setdefault(name, HostedVoice(name, path))
-        if voice.incoming is not None:  # a newer file overtakes one still loading
-            self._end(voice.incoming, "a newer file took its place")
-        voice.incoming = None
-        voice.restart_at = None
-        if not self._free:
-            self._failed(voice, path, f"all {SLOTS} renderer slots are in use", reply)
-            self._retry_if_dead(voice)
-            return
-        slot = self._free.pop(0)  # the one longest out of use
-        self._slots[slot].clear()
-        try:
-            voice.incoming = self._start(name, path, slot, reply)
-        except OSError as error:  # no memory or no process to be had
-            self._free.append(slot)
-            self._failed(voice, path, f"no renderer could be started ({error})", reply)
-            self._retry_if_dead(voice)
-            return
-        self._renderers.append(voice.incoming)
+        self._start(voice, path, path, reply)
 
-    def update(self, voice: HostedVoice) -> None:
-        """Publish a voice's parameters to its renderers and the mixer."""
-        if voice.state is None:
-            return
-        for renderer in (voice.playing, voice.incoming):
-            if renderer is not None and renderer.state is not None:
-                self._slots[renderer.slot].write_controls(renderer.state.controls)
-        playing, strip = voice.playing, voice.state.strip
-        if playing is not None and playing.strip != strip:
-            playing.strip = strip
-            self._order(Place(playing.slot, strip))
+    def unload(self, name: str) -> None:
+        """Fade a voice out and forget it."""
+        voice = self.voices.pop(name)
+        if voice.incoming is not None:
+            self._end(voice.incoming, "the voice was unloaded")
+        if voice.playing is not None:
+            voice.playing.ending = True
+            self._order(Detach(voice.playing.slot, UNLOAD_FADE))
+        voice.incoming = voice.restart_at = None
+        log.info("%s: unloaded", name)
+        self._announce(f"/{name}/unloaded", name)
 
     def attend(self, report: Connection) -> None:
         """Take one report of a renderer, or its end."""
-        renderer = next((r for r in self._renderers if r.report is report), None)
+        renderer = next((each for each in self._pool.renderers if each.report is report), None)
         if renderer is None:
             return
-        voice = self.voices[renderer.voice]
+        voice = renderer.voice
         try:
             message = report.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             self._ended(voice, renderer)
             return
         if renderer is not voice.incoming:
@@ -200,62 +139,70 @@ class Supervisor:
 
     def detached(self, slot: int) -> None:
         """The audio process has let go of a slot: its renderer may end."""
-        for renderer in self._renderers:
-            if renderer.slot == slot and renderer.ending:
-                renderer.attached = False
-                self._stop(renderer)
-                return
-        if slot not in self._free and all(renderer.slot != slot for renderer in self._renderers):
-            self._free.append(slot)
+        self._pool.release(slot)
 
-    def restart_due(self, now: float) -> None:
-        """Start again the voices whose renderers died and whose time has come."""
-        for voice in self.voices.values():
+    def look_after(self, now: float) -> None:
+        """Kill what hangs, tell of what is too slow, and start again what died and whose time has come."""
+        slept, self._looked = now - self._looked > HANG / 2, now
+        for renderer in self._pool.renderers:
+            voice = renderer.voice
+            if renderer is voice.playing and not renderer.ending:
+                if slept:  # this process was stopped itself, and so perhaps were they
+                    renderer.since = now
+                elif now - max(self._segment[renderer.slot].last_beat, renderer.since) > HANG:
+                    self._kill(renderer, f"its renderer gave no sign of life for {HANG:g} s")
+                self._check_speed(voice, renderer, now)
+            elif renderer is voice.incoming and now - renderer.since > _patience(renderer.source):
+                self._kill(renderer, f"was not ready after {now - renderer.since:.0f} s")
+        for voice in list(self.voices.values()):
             if voice.restart_at is not None and voice.restart_at <= now:
-                self.load(voice.name, voice.path)
+                # From the copy of what was heard: the file may have changed since, and be broken.
+                self._start(voice, voice.path, voice.playing.source if voice.playing is not None else voice.path)
 
-    def close(self) -> None:
-        """End every renderer and wait for it."""
-        for renderer in self._renderers:
-            self._stop(renderer)
-        for renderer in self._renderers:
-            renderer.process.join(1.0)
-            if renderer.process.is_alive():
-                renderer.process.kill()
-                renderer.process.join()
-            renderer.process.close()
-            renderer.report.close()
-        self._renderers.clear()
+    def attach_all(self) -> None:
+        """Bring every voice into a mixer that has just begun; what the one before was fading out is let go."""
+        self._dispatch.place_master()
+        playing = [voice.playing for voice in self.voices.values() if voice.playing is not None]
+        for renderer in playing:
+            self._dispatch.attach(renderer, FADE)
+        for slot in range(SLOTS):
+            if all(renderer.slot != slot for renderer in [*playing, *self._incoming]):
+                self._pool.release(slot)
 
-    def _start(self, name: str, path: Path, slot: int, reply: Reply) -> Renderer:
-        ours, theirs = self._context.Pipe(duplex=False)
-        own = self._options
-        options = RendererOptions(path, self._slots.name, slot, own.rate, own.ahead, own.realtime)
-        process = self._context.Process(
-            target=run_renderer, args=(options, self._bells[slot][1], theirs), name=f"petrichor-{name}", daemon=True
-        )
-        process.start()
-        theirs.close()  # so that the renderer's end shows as end of file
-        return Renderer(name, path, slot, process, ours, reply)
+    @property
+    def _incoming(self) -> list[Renderer]:
+        return [voice.incoming for voice in self.voices.values() if voice.incoming is not None]
+
+    def _start(self, voice: HostedVoice, path: Path, source: Path, reply: Reply = None) -> None:
+        if voice.incoming is not None:  # a newer file overtakes one still loading
+            self._end(voice.incoming, "a newer file took its place")
+        voice.incoming = voice.restart_at = None
+        try:
+            voice.incoming = self._pool.start(voice, path, source, reply)
+        except PetrichorError as error:
+            self._failed(voice, path, str(error), reply)
+            self._retry_if_dead(voice)
 
     def _loaded(self, voice: HostedVoice, renderer: Renderer, loaded: Loaded) -> None:
-        renderer.loaded = loaded
-        if voice.state is None:
-            voice.state = VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._options.seed)
-        renderer.state = voice.state.fitted(loaded.latent_size)
-        self.update(voice)
-        self._bells[renderer.slot][0].ring()
+        renderer.loaded, renderer.source = loaded, loaded.source
+        if voice.plan is None:
+            voice.plan = Plan(VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._seed))
+        renderer.plan = fitted(voice.plan, loaded.latent_size)
+        self._dispatch.introduce(renderer)
+        self._pool.ring(renderer)
 
     def _ready(self, voice: HostedVoice, renderer: Renderer) -> None:
-        assert renderer.state is not None and renderer.loaded is not None, "Ready comes after Loaded"
-        voice.state = renderer.state
+        assert renderer.plan is not None and renderer.loaded is not None, "Ready comes after Loaded"
+        voice.plan = renderer.plan
         old, voice.playing, voice.incoming, voice.path = voice.playing, renderer, None, renderer.path
         renderer.attached = True
-        renderer.strip = voice.state.strip
         renderer.since = time.monotonic()
-        self._order(Attach(renderer.slot, renderer.strip, FADE))
+        renderer.slow = (0, renderer.since)
+        self._dispatch.attach(renderer, FADE)
         if old is not None:
-            self._fade_out(old)
+            old.ending = True
+            self._order(Detach(old.slot, FADE))
+        self._pool.drop_copies(list(self.voices.values()))
         loaded = renderer.loaded
         log.info("%s: %s is heard (%s, version %s)", voice.name, renderer.path.name, loaded.kind, loaded.version)
         self._announce(f"/{voice.name}/loaded", voice.name, loaded.version, loaded.latent_size, loaded.sample_rate)
@@ -265,54 +212,67 @@ class Supervisor:
     def _failed(self, voice: HostedVoice, path: Path, reason: str, reply: Reply) -> None:
         log.error("%s: %s cannot be played: %s", voice.name, path.name, reason)
         text = f"{path.name}: {reason}"
-        self._announce("/fail", f"/{voice.name}/load", text)
+        self._announce(f"/{voice.name}/failed", voice.name, text)
         if reply is not None:
             reply(text)
 
     def _ended(self, voice: HostedVoice, renderer: Renderer) -> None:
         """A renderer process is gone: as asked, or by accident."""
-        self._reap(renderer)
+        self._pool.reap(renderer)
+        reason = renderer.fault or "its renderer died"
         if renderer is voice.incoming:
             voice.incoming = None
-            self._failed(voice, renderer.path, "its renderer died while loading", renderer.reply)
+            self._failed(voice, renderer.path, renderer.fault or "its renderer died while loading", renderer.reply)
             self._retry_if_dead(voice)
         elif renderer is voice.playing and not renderer.ending:
             renderer.ending = True
+            self.restarts += 1
             if time.monotonic() - renderer.since > CALM:
                 voice.deaths = 0
-            log.error("%s: its renderer died; the mix goes on from its recent sound", voice.name)
-            self._announce("/fail", f"/{voice.name}", "its renderer died and is being replaced")
-            if voice.incoming is None:
-                self._plan_restart(voice)
+            delay = 0.0 if voice.incoming is not None else self._plan_restart(voice)
+            again = f", for the {voice.deaths}. time in a row; replaced in {delay:g} s" if voice.deaths > 1 else ""
+            log.error("%s: %s%s; the mix goes on from its recent sound", voice.name, reason, again)
+            self._announce("/fail", f"/{voice.name}", f"{reason}{again or ' and is being replaced'}")
+
+    def _kill(self, renderer: Renderer, reason: str) -> None:
+        if not renderer.fault:  # its end shows as the end of its reports
+            renderer.fault = reason
+            renderer.process.kill()
+
+    def _check_speed(self, voice: HostedVoice, renderer: Renderer, now: float) -> None:
+        concealed, then = renderer.slow
+        if now - then < SLOW_LOOK:
+            return
+        late = self._segment[renderer.slot].concealed
+        share = (late - concealed) / self._rate / (now - then)
+        renderer.slow = (late, now)
+        if share > SLOW_SHARE:
+            reason = f"cannot keep up: {100 * share:.0f} % of its sound is filled in from its recent past"
+            log.error("%s: %s", voice.name, reason)
+            self._announce("/fail", f"/{voice.name}", reason)
 
     def _retry_if_dead(self, voice: HostedVoice) -> None:
         """A load failed: where what sounds is only the concealment of a dead renderer, try again later."""
-        if voice.playing is not None and voice.playing not in self._renderers:
+        if voice.playing is not None and voice.playing not in self._pool.renderers:
             self._plan_restart(voice)
 
-    def _plan_restart(self, voice: HostedVoice) -> None:
-        delay = 0.0 if voice.deaths == 0 else min(BACKOFF * 2 ** (voice.deaths - 1), LONGEST_BACKOFF)
+    def _plan_restart(self, voice: HostedVoice) -> float:
+        delay = 0.0 if voice.deaths == 0 else min(BACKOFF * 2.0 ** (voice.deaths - 1), LONGEST_BACKOFF)
         voice.deaths += 1
         voice.restart_at = time.monotonic() + delay
-
-    def _fade_out(self, renderer: Renderer) -> None:
-        renderer.ending = True
-        self._order(Detach(renderer.slot, FADE))
+        return delay
 
     def _end(self, renderer: Renderer, reason: str) -> None:
         renderer.ending = True
         if renderer.reply is not None:
             renderer.reply(f"{renderer.path.name}: {reason}")
             renderer.reply = None
-        self._stop(renderer)
+        self._pool.stop(renderer)
 
-    def _stop(self, renderer: Renderer) -> None:
-        self._slots[renderer.slot].stop()
-        self._bells[renderer.slot][0].ring()
 
-    def _reap(self, renderer: Renderer) -> None:
-        renderer.process.join()
-        renderer.report.close()
-        self._renderers.remove(renderer)
-        if not renderer.attached:  # else the mixer still conceals it: freed when it is detached
-            self._free.append(renderer.slot)
+def _patience(path: Path) -> float:
+    """Return how many seconds a voice file may take to load."""
+    try:
+        return LOADING + path.stat().st_size / LOADING_SPEED
+    except OSError:
+        return LOADING

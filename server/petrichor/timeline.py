@@ -1,6 +1,7 @@
 """The timeline: the mix with its recent past, which every output reads at its own pace.
 
-Lives in the audio process. The main loop appends; subscribers, the sound card's callback and the recorder read.
+Lives in the shared memory. The audio process appends; its subscribers and its recorder read, and so does the callback
+of the sound card, in a process of its own.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ HISTORY = 1 << 19  # frames: 10.9 s at 48 kHz, 4 MB
 
 
 class Timeline:
-    """Mixed sound by absolute position.
+    """Mixed sound by absolute position: a view of memory given by the caller.
 
     Args:
-        frames: How much of the past is kept.
+        samples: The recent past. Shape [frames, 2], float32.
+        position: Frames mixed since the start. Shape [1], int64.
     """
 
-    def __init__(self, frames: int = HISTORY) -> None:
-        """Start at position 0 with silence behind."""
-        self._samples = np.zeros((frames, 2), np.float32)
-        self.position = 0
+    def __init__(self, samples: np.ndarray | None = None, position: np.ndarray | None = None) -> None:
+        """View the memory, or memory of its own where none is given; changes nothing in it."""
+        self._samples = np.zeros((HISTORY, 2), np.float32) if samples is None else samples
+        self._position = np.zeros(1, np.int64) if position is None else position
+
+    @property
+    def position(self) -> int:
+        """Frames mixed since the start: the next frame to be appended."""
+        return int(self._position[0])
 
     @property
     def oldest(self) -> int:
@@ -41,7 +48,7 @@ class Timeline:
         first = min(len(block), size - start)
         self._samples[start : start + first] = block[:first]
         self._samples[: len(block) - first] = block[first:]
-        self.position += len(block)  # after the samples: readers on other threads trust it
+        self._position[0] += len(block)  # after the samples: readers elsewhere trust it
 
     def read(self, start: int, frames: int) -> np.ndarray:
         """Return a stretch of the mix.
@@ -69,7 +76,9 @@ class Timeline:
 class Readable(Protocol):
     """Mixed sound by absolute position, as `Timeline` gives it."""
 
-    position: int
+    @property
+    def position(self) -> int:
+        """The next frame to be appended."""
 
     @property
     def oldest(self) -> int:

@@ -28,6 +28,9 @@ SCAN = 1.0  # seconds between scans
 
 FORBIDDEN = re.compile(r"[\s#*,/?\[\]{}\x00-\x1f\udc80-\udcff]")  # in OSC addresses; the last: not UTF-8
 
+LONGEST_NAME = 64
+RESERVED = frozenset({"master", "preset", "device", "audio"})  # what the server's own addresses and answers begin with
+
 Signature = tuple[int, int, int]  # modification time, size, inode
 
 
@@ -79,6 +82,15 @@ class VoiceFolder:
             there = ", ".join(p.name.removesuffix(SUFFIX) for p in self.files()) or "none"
             raise MessageError(address, f"there is no voice {plain!r:.60} in {self.path}; there: {there}")
         return path
+
+    def check_name(self, address: str, name: str) -> None:
+        """Check that a voice can be called by a name.
+
+        Raises:
+            MessageError: It cannot stand in an OSC address, is too long, or means something else.
+        """
+        if not name or FORBIDDEN.search(name) or name.startswith(".") or len(name) > LONGEST_NAME or name in RESERVED:
+            raise MessageError(address, f"got {name!r:.60}, expected a name of up to {LONGEST_NAME} letters, no space")
 
     def note(self, path: Path) -> None:
         """Take the file's present state as known: only a later change will be reported."""
@@ -145,7 +157,9 @@ class _Handler(FileSystemEventHandler):
 
 def _named_voice(path: Path) -> bool:
     """Whether a file of that name can be a voice: its name becomes part of OSC addresses."""
-    return path.name.endswith(SUFFIX) and not path.name.startswith(".") and not FORBIDDEN.search(path.name)
+    name = path.name.removesuffix(SUFFIX)
+    fit = len(name) <= LONGEST_NAME and name not in RESERVED and not FORBIDDEN.search(name)
+    return path.name.endswith(SUFFIX) and not path.name.startswith(".") and fit
 
 
 def _is_voice(path: Path) -> bool:

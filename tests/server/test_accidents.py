@@ -106,7 +106,7 @@ def test_nothing_outlives_a_killed_server(voice_paths: dict[str, Path], tmp_path
     shutil.copy(voice_paths["bird"], folder)
     server = LiveServer(folder, tmp_path / "recordings")
     children = server.children()
-    assert len(children) == 3  # the resource tracker, audio, one renderer
+    assert len(children) == 4  # the resource tracker, the fork server, audio, one renderer
     server.process.kill()
     server.process.wait()
     server.client.close()

@@ -11,6 +11,7 @@ import pytest
 
 from petrichor.clip_engine import ClipEngine
 from petrichor.clip_layer import QUANTUM, SWITCH_FADE, fade_curve, likeness_gain
+from petrichor.clip_take import ClipTake
 from petrichor.clips import Clip, ClipOrder, decibels, soften
 from petrichor.controls import Controls
 from petrichor.latent import draw, generator
@@ -30,6 +31,12 @@ def opened(voice: Voice) -> ClipEngine:
     if engine._maker._invert is not None:
         engine._maker._invert.rounds = 1
     return engine
+
+
+def take_of(engine: ClipEngine) -> ClipTake:
+    take = engine._takes._playing.take
+    assert isinstance(take, ClipTake)
+    return take
 
 
 def render(voice: Voice, seconds: float, **changes: object) -> np.ndarray:
@@ -179,7 +186,7 @@ def wait_until_heard(engine: ClipEngine, now: Controls, seconds: float = 20) -> 
     blocks = []
     while time.monotonic() < until:
         blocks.append(engine.render(now, 256))
-        if engine._pool[-1].order.controls.draw == now.draw:
+        if take_of(engine)._pool[-1].order.controls.draw == now.draw:
             break
         time.sleep(0.001)
     return np.concatenate(blocks)
@@ -195,7 +202,7 @@ def test_the_thread_serves_the_block_loop(voices: dict[str, Voice], name: str) -
         assert "clips" in {thread.name for thread in threading.enumerate()}
         now = dataclasses.replace(now, draw=1)
         sound = np.concatenate([first, wait_until_heard(engine, now)])
-        assert engine._pool[-1].order.controls.draw == 1
+        assert take_of(engine)._pool[-1].order.controls.draw == 1
         assert np.isfinite(sound).all()
     finally:
         engine.close()
@@ -227,11 +234,11 @@ class LateWorker:
 
     def take(self) -> Clip | None:
         if self._waiting is None:
-            self._waiting = (self._orders[0], 75) if self._orders else None
+            self._waiting = (self._orders[0], 10) if self._orders else None
             return None
-        order, quanta = self._waiting
-        self._waiting = (order, quanta - 1) if quanta else None
-        return None if quanta else self._maker.make(order)
+        order, calls = self._waiting
+        self._waiting = (order, calls - 1) if calls else None
+        return None if calls else self._maker.make(order)
 
     def close(self) -> None:
         pass
@@ -247,7 +254,7 @@ def test_a_moving_slider_is_followed_by_a_late_thread(voices: dict[str, Voice]) 
     for step in range(400):
         now = dataclasses.replace(start, latent=start.latent + np.float32(step / 100))
         engine.render(now, RATE // 100)
-        heard |= {playing.clip for layer in engine._layers for playing in layer._playing}
+        heard |= {playing.clip for layer in take_of(engine)._layers for playing in layer._playing}
     moved = sorted(float(clip.order.controls.latent[0] - start.latent[0]) for clip in heard)
     assert len(moved) > 15
     assert np.diff(moved).max() < 1.0  # followed all the way, never more than a second behind

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from petrichor.controls import Controls
+from petrichor.cues import Fields
 from petrichor.ring import FRAMES, Ring
-from petrichor.slots import PREFIX, SharedSlots, remove_stale_segments
+from petrichor.segment import PREFIX, Segment, remove_stale_segments
 from petrichor.timeline import Timeline
 
 
@@ -21,8 +21,8 @@ def noise(frames: int, seed: int = 0) -> np.ndarray:
 
 
 def test_ring_is_exact_across_its_end() -> None:
-    ring = Ring(np.zeros(2, np.int64), np.zeros((FRAMES, 2), np.float32))
-    sound = noise(3 * FRAMES)
+    ring = Ring(np.zeros(3, np.int64), np.zeros((FRAMES, 2), np.float32))
+    sound = noise(6 * FRAMES)
     read, position = [], 0
     for size in (1000, 64, 4096, 333) * 35:
         ring.write(sound[position : position + size])
@@ -33,15 +33,27 @@ def test_ring_is_exact_across_its_end() -> None:
     np.testing.assert_array_equal(ring.history(5000), sound[position - 5000 : position])
 
 
+def test_ring_says_where_in_the_mix_it_stands() -> None:
+    ring = Ring(np.zeros(3, np.int64), np.zeros((FRAMES, 2), np.float32))
+    ring.clear()
+    assert ring.offset is None
+    ring.write(noise(300))
+    ring.read(100)
+    ring.place(5000)
+    assert ring.offset == 4900
+    ring.read(100)
+    assert ring.read_position + ring.offset == 5100
+
+
 def test_history_of_a_young_ring_is_short() -> None:
-    ring = Ring(np.zeros(2, np.int64), np.zeros((FRAMES, 2), np.float32))
+    ring = Ring(np.zeros(3, np.int64), np.zeros((FRAMES, 2), np.float32))
     ring.write(noise(100))
     ring.read(60)
     assert len(ring.history(500)) == 60
 
 
 def test_timeline_is_exact_across_its_end_and_refuses_what_is_gone() -> None:
-    timeline = Timeline(4096)
+    timeline = Timeline(np.zeros((4096, 2), np.float32))
     sound = noise(20000)
     for start in range(0, 20000, 250):
         timeline.append(sound[start : start + 250])
@@ -53,37 +65,43 @@ def test_timeline_is_exact_across_its_end_and_refuses_what_is_gone() -> None:
 
 
 def test_controls_pass_and_are_seen_once() -> None:
-    controls = Controls(noise(250)[:, 0], 1.5, 0.25, 0.75, 2**31 - 1, 9)
-    with SharedSlots() as slots, SharedSlots(slots.name) as attached:
-        assert attached[3].read_controls() == (0, None)
-        slots[3].write_controls(controls)
-        sequence, seen = attached[3].read_controls()
+    fields = fields_of(noise(250)[:, 0], truncation=1.5, intensity=0.25, spread=0.75, seed=2**31 - 1, draw=9, restart=7)
+    with Segment() as slots, Segment(slots.name) as attached:
+        assert attached[3].read_controls() == (0, None, -1)
+        slots[3].write_controls(fields, included=123)
+        sequence, seen, included = attached[3].read_controls()
         assert seen is not None
-        np.testing.assert_array_equal(seen.latent, controls.latent)
-        assert (seen.truncation, seen.intensity, seen.spread) == (1.5, 0.25, 0.75)
-        assert (seen.seed, seen.draw) == (2**31 - 1, 9)
-        assert attached[3].read_controls(sequence) == (sequence, None)
-        assert attached[2].read_controls() == (0, None)
+        assert included == 123
+        np.testing.assert_array_equal(seen.pop("latent"), fields["latent"])
+        assert seen == {name: value for name, value in fields.items() if name != "latent"}
+        assert attached[3].read_controls(sequence) == (sequence, None, -1)
+        assert attached[2].read_controls() == (0, None, -1)
+
+
+def fields_of(latent: np.ndarray, **others: float) -> Fields:
+    usual = {"truncation": 1.0, "intensity": 0.5, "spread": 0.6, "seed": 0, "draw": 0, "restart": 0}
+    return {"latent": latent, **usual, **others}
 
 
 def _write_controls(name: str, rounds: int) -> None:
-    slots = SharedSlots(name)
+    slots = Segment(name)
     for value in range(rounds):
-        slots[0].write_controls(Controls(np.full(4096, value, np.float32), seed=value))
+        slots[0].write_controls(fields_of(np.full(4096, value, np.float32), seed=value), value)
     slots.close()
 
 
 def test_controls_are_never_torn() -> None:
     """While another process writes as fast as it can, every vector read is of one piece."""
-    with SharedSlots() as slots:
+    with Segment() as slots:
         writer = multiprocessing.get_context("spawn").Process(target=_write_controls, args=(slots.name, 20000))
         writer.start()
         sequence, reads = 0, 0
         while writer.is_alive() or reads == 0:
-            sequence, controls = slots[0].read_controls(sequence)
-            if controls is not None:
+            sequence, fields, included = slots[0].read_controls(sequence)
+            if fields is not None:
                 reads += 1
-                assert (controls.latent == controls.seed).all()
+                assert (fields["latent"] == fields["seed"]).all()
+                assert included == fields["seed"]
         writer.join()
         writer.close()
         assert reads > 1
@@ -101,7 +119,7 @@ def test_segments_of_dead_servers_are_removed_and_of_living_ones_kept(tmp_path: 
 
 
 def test_segment_goes_with_its_owner() -> None:
-    with SharedSlots() as slots:
+    with Segment() as slots:
         path = Path("/dev/shm") / slots.name
         there = path.exists()
     assert there or not path.parent.exists()

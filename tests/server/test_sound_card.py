@@ -30,6 +30,7 @@ def test_what_the_card_gets_is_the_mix(jack_server: Jack, voice_paths: dict[str,
     client = jack.Client("ears", servername=jack_server.name)
     ears = [client.inports.register(name) for name in ("left", "right")]
     heard: list[np.ndarray] = []
+    cards: list[np.ndarray] = []
 
     @client.set_process_callback
     def listen(frames: int) -> None:
@@ -45,10 +46,10 @@ def test_what_the_card_gets_is_the_mix(jack_server: Jack, voice_paths: dict[str,
                 client.connect(source, ear)
             start = len(heard)
             wait_until(lambda: len(heard) > start + 60, "sound on the card")
+            cards.append(np.concatenate(heard))
 
         mix = server.record("mix.wav", connect_and_wait)
-        card = np.concatenate(heard)
-        card = sounding(card)  # a busy machine may leave a period silent; nothing may be lost by it
+        card = sounding(cards[0])  # a busy machine may leave a period silent; nothing may be lost by it
         piece = card[-1024 * 20 : -1024 * 10]
         start = find(mix, piece[:256])
         np.testing.assert_array_equal(mix[start : start + len(piece)], piece)

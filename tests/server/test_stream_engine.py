@@ -59,9 +59,34 @@ def test_seed_and_draw_restart_the_noise(voices: dict[str, Voice]) -> None:
     engine = opened(voices)
     first = engine.render(Controls(LATENT, seed=1), 1280)
     assert not np.allclose(engine.render(Controls(LATENT, seed=1), 1280), first)
-    again = engine.render(Controls(LATENT, seed=1, draw=1), 1280)
-    assert np.allclose(again[640:], first[640:], atol=0.01)  # the state of before fades away
+    assert not np.allclose(engine.render(Controls(LATENT, seed=1, draw=1), 1280), first)  # a new latent: it goes on
+    again = engine.render(Controls(LATENT, seed=1, draw=2, restart=2), 1280)
+    assert np.array_equal(again[960:], first[960:])  # once what was heard before has faded
     assert not np.allclose(opened(voices).render(Controls(LATENT, seed=2), 1280), first)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_seed_begins_at_its_sample(voices: dict[str, Voice], rate: int) -> None:
+    """Wherever in a hop the seed comes: from there on it is what a new engine would make, and nothing steps."""
+    whole = opened(voices, rate).render(Controls(LATENT, seed=5, restart=9), 4000)
+    for before in (1, 77, 128, 1001):
+        engine = opened(voices, rate)
+        sound = engine.render(Controls(LATENT, seed=4), before)
+        rest = np.concatenate([engine.render(Controls(LATENT, seed=5, restart=9), 250) for _ in range(16)])
+        assert np.array_equal(rest[1000:], whole[1000:])
+        assert np.abs(np.diff(np.concatenate([sound, rest]), axis=0)).max() < 3 * np.abs(np.diff(whole, axis=0)).max()
+
+
+def test_seeds_that_come_too_fast_end_on_the_last(voices: dict[str, Voice]) -> None:
+    engine = opened(voices)
+    engine.render(Controls(LATENT), 100)
+    for seed in range(1, 20):
+        engine.render(Controls(LATENT, seed=seed, restart=seed), 64)
+    last = Controls(LATENT, seed=19, restart=19)
+    sound = engine.render(last, 9600)
+    whole = opened(voices).render(last, 9600)
+    starts = [n for n in range(1000) if np.array_equal(sound[n + 1000 : n + 3000], whole[1000:3000])]
+    assert len(starts) == 1
 
 
 def test_intensity_is_louder_and_glides(voices: dict[str, Voice]) -> None:
@@ -78,18 +103,21 @@ def test_a_hop_that_is_not_finite_is_silent_and_forgotten(
     voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = StreamEngine(voices["stream"], 48_000)
-    run = engine._network
+    engine.render(Controls(LATENT), 128)
+    take = engine._takes._playing.take
+    run = take._network
     broken = dict.fromkeys(("audio", "state_memory"), np.full((1, 128, 1), np.nan, np.float32))
-    monkeypatch.setattr(engine, "_network", lambda _: broken)
+    monkeypatch.setattr(take, "_network", lambda _: broken)
     assert not engine.render(Controls(LATENT), 128).any()
-    monkeypatch.setattr(engine, "_network", run)
+    monkeypatch.setattr(take, "_network", run)
     assert np.isfinite(engine.render(Controls(LATENT), 1280)).all()
 
 
 def test_stereo_networks_stay_stereo(voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = StreamEngine(voices["stream"], 48_000)
     stereo = np.stack([np.full(128, 0.25), np.full(128, -2.0)], axis=1)[None].astype(np.float32)
-    monkeypatch.setattr(engine, "_network", lambda inputs: {**inputs, "audio": stereo})
+    engine.render(Controls(LATENT), 128)
+    monkeypatch.setattr(engine._takes._playing.take, "_network", lambda inputs: {**inputs, "audio": stereo})
     assert engine.render(Controls(LATENT), 1).tolist() == [[0.25, -1.0]]
     engine.close()
 

@@ -14,6 +14,12 @@ Petrichor {
 		^super.new.init(host, port, streamPort ?? { port + 1 })
 	}
 
+	// What /status.reply begins with; the README says what it means.
+	*statusKeys {
+		^#[\version, \rate, \streamPort, \subscribers, \underruns, \recording, \device, \deviceRate, \jumps,
+			\concealed, \restarts, \waiting, \clock, \refused]
+	}
+
 	init { |host, port, streamPort|
 		address = NetAddr(host, port);
 		streamAddress = NetAddr(host, streamPort);
@@ -71,13 +77,12 @@ Petrichor {
 		this.send("/sync", number)
 	}
 
-	// Ask for the server's state: an Event with version, rate, streamPort, subscribers, underruns, recording, voices.
+	// Ask for the server's state: an Event with the keys of *statusKeys, and voices.
 	status { |action, timeout = 2, missing|
 		this.ask('/status.reply', nil, { |message|
-			var keys = [\version, \rate, \streamPort, \subscribers, \underruns, \recording];
-			var state = ();
+			var keys = this.class.statusKeys, state = ();
 			keys.do { |key, index| state[key] = message[index + 1] };
-			state[\voices] = message[8..].clump(3).collect { |voice|
+			state[\voices] = message[keys.size + 2 ..].clump(3).collect { |voice|
 				(name: voice[0], state: voice[1], latentSize: voice[2])
 			};
 			action.value(state)

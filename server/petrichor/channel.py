@@ -1,0 +1,129 @@
+"""One renderer's ring in the mix: its gain, its place, its fade, and what stands in for it while it is late.
+
+A renderer that is late or dead does not stop the mix: its channel goes on with the recent past of its ring, played
+back and forth, which is continuous at every turn, until live sound returns. Owned by the mixer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from petrichor.controls import Strip, strip_of
+from petrichor.cues import Part
+from petrichor.glide import Fade, Glide
+from petrichor.meter import Meter
+from petrichor.ring import Ring
+
+REJOIN = 0.01  # seconds of the crossfade from concealment back to live sound
+HISTORY = 0.5  # seconds of past that concealment walks through
+
+
+def stereo_gains(strip: Strip) -> tuple[float, float]:
+    """Return left and right gain: balance for a stereo source, constant power, 0 dB each in the middle."""
+    angle = (strip.pan + 1.0) * math.pi / 4
+    return strip.gain * min(1.0, math.sqrt(2) * math.cos(angle)), strip.gain * min(1.0, math.sqrt(2) * math.sin(angle))
+
+
+class Channel:
+    """One renderer's ring in the mix.
+
+    Args:
+        ring: Where its sound comes from.
+        part: Gain, pan and mute, with the cues for them.
+        rate: Hz.
+        fade_in: Seconds in which it comes up.
+
+    Attributes:
+        part: Gain, pan and mute, with the cues for them.
+        meter: Its level in the mix.
+        concealed: Frames that had to be concealed, so far.
+        ending: It fades out.
+    """
+
+    def __init__(self, ring: Ring, part: Part, rate: int, fade_in: float) -> None:
+        """Start silent and fade in."""
+        self.part = part
+        self.meter = Meter()
+        self.concealed = 0
+        self.ending = False
+        self._ring = ring
+        self._rate = rate
+        self._gains = Glide(rate, stereo_gains(strip_of(part.fields)))
+        self._fade = Fade(0.0)
+        self._fade.start(1.0, int(fade_in * rate))
+        self._past: np.ndarray | None = None  # what concealment walks through, newest last
+        self._walk = 0  # frames concealed since the renderer fell silent
+        self._rejoined = 0  # frames of the crossfade back that are done
+
+    @property
+    def done(self) -> bool:
+        """Whether it was asked to end and has faded out."""
+        return self.ending and self._fade.silent
+
+    def follow(self) -> None:
+        """Glide to where the fields are now."""
+        self._gains.to(stereo_gains(strip_of(self.part.fields)))
+
+    def end(self, fade_out: float) -> None:
+        """Fade out over so many seconds; `done` says when it is over."""
+        self.ending = True
+        self._fade.start(0.0, int(fade_out * self._rate))
+
+    def ready(self, frames: int) -> bool:
+        """Whether live sound for the next frames is there."""
+        return self._ring.fill >= frames
+
+    @property
+    def concealing(self) -> bool:
+        """Whether its renderer was late: nobody waits for it until it is wholly back."""
+        return self._past is not None
+
+    def next(self, frames: int, position: int) -> tuple[np.ndarray, bool]:
+        """Return the next frames and whether they had to be concealed.
+
+        Args:
+            frames: How many.
+            position: Where in the mix they go.
+
+        Returns:
+            Shape [frames, 2], float32, gains applied.
+        """
+        live = self.ready(frames)
+        self.concealed += 0 if live else frames
+        self._ring.place(position if live else position + frames)
+        if live and self._past is None:
+            sound = self._ring.read(frames)
+        elif live:
+            sound = self._rejoin(frames)
+        else:
+            sound = self._conceal(frames)
+        sound = sound * self._fade.next(frames) * self._gains.next(frames)
+        self.meter.add(sound)
+        return sound, not live
+
+    def _conceal(self, frames: int) -> np.ndarray:
+        if self._past is None:
+            self._past = self._ring.history(int(HISTORY * self._rate))
+            self._walk = self._rejoined = 0
+        if len(self._past) < 2:
+            return np.zeros((frames, 2), np.float32)
+        last = len(self._past) - 1
+        steps = (np.arange(self._walk, self._walk + frames) + 1) % (2 * last)  # back, forth, back …
+        self._walk += frames
+        return self._past[np.where(steps <= last, last - steps, steps - last)]
+
+    def _rejoin(self, frames: int) -> np.ndarray:
+        """Crossfade from the concealment to live sound, over as many blocks as that takes."""
+        length = int(REJOIN * self._rate)
+        count = min(frames, length - self._rejoined)
+        old = self._conceal(count)
+        sound = self._ring.read(frames)
+        steps = np.arange(self._rejoined, self._rejoined + count, dtype=np.float32) + np.float32(0.5)
+        angle = (steps * np.float32(math.pi / 2 / length))[:, None]
+        sound[:count] = old * np.cos(angle) + sound[:count] * np.sin(angle)
+        self._rejoined += count
+        if self._rejoined == length:
+            self._past = None
+        return sound

@@ -1,0 +1,184 @@
+"""The desk: what messages ask, and who does it. Owned by the control process.
+
+The conductor says when a message acts, the namespace what it means; the desk knows whom it concerns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from petrichor import __version__
+from petrichor.audio_host import AudioHost
+from petrichor.card_host import CardHost
+from petrichor.clients import Clients
+from petrichor.clock import SampleClock
+from petrichor.commands import Commands
+from petrichor.conductor import Conductor
+from petrichor.config import ServeOptions
+from petrichor.dispatch import Dispatch
+from petrichor.errors import MessageError
+from petrichor.namespace import Namespace
+from petrichor.osc import Address, Message
+from petrichor.parameters import VOICE_PARAMETERS
+from petrichor.segment import Segment
+from petrichor.status import voice_arguments
+from petrichor.supervisor import Supervisor
+from petrichor.voice_folder import VoiceFolder
+from petrichor.wire import Wire
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Obeys messages.
+
+    Args:
+        options: Of the server.
+        wire: Where replies go.
+        clients: Who is notified.
+        segment: The shared memory.
+        audio: The audio process.
+        card: The sound card.
+        dispatch: Tells voices and master.
+        supervisor: The voices.
+        folder: The voice folder.
+        stream_port: UDP port of sound streams.
+
+    Attributes:
+        commands: The server's own commands.
+        conductor: Says when.
+        sender: Who sent the message being obeyed.
+    """
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        wire: Wire,
+        clients: Clients,
+        segment: Segment,
+        audio: AudioHost,
+        card: CardHost,
+        dispatch: Dispatch,
+        supervisor: Supervisor,
+        folder: VoiceFolder,
+        stream_port: int,
+    ) -> None:
+        """Keep the parties."""
+        self.options = options
+        self.clients = clients
+        self.supervisor = supervisor
+        self.sender: Address | None = None
+        self._position: int | None = None  # of the mix, at which the message being obeyed acts
+        self._past = 0  # frames by which that was past, at most
+        self._wire, self._segment = wire, segment
+        self._audio, self._card = audio, card
+        self._dispatch, self._folder = dispatch, folder
+        self._stream_port = stream_port
+        self.commands = Commands(self)
+        self._namespace = Namespace(self, self.commands.handlers, self._clamped)
+        self.conductor = Conductor(
+            SampleClock(segment.meters["line"], options.rate),
+            self.obey,
+            self._namespace.cueable,
+            self._wire.refuse,
+            dispatch.publish,
+            lambda address, seconds: self._wire.announce("/late", address, 1000.0 * seconds),
+        )
+
+    def obey(self, message: Message, sender: Address, position: int | None) -> float:
+        """Obey a message at once, or at a frame of the mix; return by how many seconds that was past, or 0."""
+        self.sender, self._position, self._past = sender, position, 0
+        try:
+            self._namespace.obey(message)
+        except MessageError as error:
+            self._wire.refuse(error, sender)
+        except Exception as error:  # our own mistake: it must not end the sound
+            log.exception("%s", message.address)
+            self._wire.refuse(MessageError(message.address, f"internal error: {error}"), sender)
+        finally:
+            self.sender = self._position = None
+        return self._past / self.options.rate
+
+    # What the namespace asks of the voices.
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all voices."""
+        return list(self.supervisor.voices)
+
+    def loaded(self, name: str) -> bool:
+        """Whether a voice has parameters; not while it is being loaded for the first time."""
+        voice = self.supervisor.voices.get(name)
+        return voice is not None and voice.plan is not None
+
+    def perform(self, name: str, parameter: str, message: Message) -> float | None:
+        """Obey a message to a parameter of a voice."""
+        self._note_past(name)
+        return self._dispatch.perform(name, parameter, message.args, self._position)
+
+    def load(self, name: str, message: Message) -> None:
+        """Obey `/V/load`."""
+        if len(message.args) != 1 or not isinstance(message.args[0], str):
+            raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name")
+        path = self._folder.find(message.address, message.args[0])
+        self._folder.check_name(message.address, name)
+        self.supervisor.load(name, path, self.commands.replier(message.address, path.name))
+
+    def unload(self, name: str, message: Message) -> None:
+        """Obey `/V/unload`."""
+        if message.args:
+            raise MessageError(message.address, f"got {len(message.args)} arguments, expected none")
+        self.supervisor.unload(name)
+        self.commands.replier(message.address, name)("")
+
+    # What commands ask.
+
+    def order(self, order: object) -> None:
+        """Send an order to the audio process."""
+        self._audio.order(order)
+
+    def send(self, address: Address, path: str, *args: object) -> None:
+        """Send one message to one address."""
+        self._wire.send(address, path, *args)
+
+    def set_master(self, message: Message) -> None:
+        """Obey a message to the master's level."""
+        self._note_past(None)
+        parameter = message.address.removeprefix("/master/")
+        clamped = self._dispatch.perform_master(parameter, message.args, self._position)
+        if clamped is not None:
+            self._wire.announce("/clamped", message.address, clamped)
+
+    def clear_schedule(self) -> int:
+        """Forget what waits for its time, cues on their way too; return how many messages waited."""
+        self._dispatch.clear()
+        return self.conductor.clear()
+
+    def figures(self) -> Mapping[str, object]:
+        """Return what `/status` tells its sender, by name; see `petrichor.status.FIGURES`."""
+        meters, host = self._segment.meters, self.sender[0] if self.sender else ""
+        return {
+            "version": __version__,
+            "rate": self.options.rate,
+            "stream_port": self._stream_port,
+            "subscribers": int(meters["subscribers"]),
+            "underruns": int(meters["underruns"]),
+            "recording": self.commands.recording,
+            "device": self._card.device,
+            "device_rate": self._card.rate,
+            "jumps": int(meters["jumps"]),
+            "concealed": int(1000 * meters["concealed"] / self.options.rate),
+            "restarts": self.supervisor.restarts + self._audio.restarts,
+            "waiting": self.conductor.waiting,
+            "clock": 1000.0 * self.conductor.offset_of(host),
+            "refused": self._wire.guard.refused,
+            "voices": voice_arguments(self.supervisor),
+        }
+
+    def _note_past(self, name: str | None) -> None:
+        if self._position is not None:
+            self._past = max(self._past, self._dispatch.horizon(name) - self._position)
+
+    def _clamped(self, address: str, value: float) -> None:
+        whole = VOICE_PARAMETERS[address.rpartition("/")[2]].tags == "i"
+        self._wire.announce("/clamped", address, int(value) if whole else float(value))

@@ -1,0 +1,102 @@
+"""Who may ask how much: message rates and complaints, by source. Owned by the control process.
+
+A source is a host and port. Every datagram costs one token, large ones more; a source that has none left is not
+listened to until it has again, so that a flood from one holds up nobody else. Complaints have tokens of their own: a
+flood of nonsense is neither answered nor logged line by line.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from petrichor.osc import Address
+
+SOURCES = 1024  # remembered; the one longest silent is forgotten
+BURST = 2.0  # seconds of its rate that a source may send at once
+SIZE = 1024  # bytes that cost one token more
+COMPLAINTS = 20.0  # in a second, of one source
+LOOPBACK = "127."
+
+
+@dataclass(slots=True)
+class _Source:
+    tokens: float
+    complaints: float
+    seen: float
+    refused: int = 0  # datagrams since the last admitted one
+
+
+class Guard:
+    """Counts what every source sends.
+
+    Args:
+        rate: Tokens in a second that a source may use; 0 for no limit.
+
+    Attributes:
+        refused: Datagrams that were not listened to, since the start.
+    """
+
+    def __init__(self, rate: float) -> None:
+        """Start with no source known."""
+        self.refused = 0
+        self._rate = rate
+        self._sources: OrderedDict[Address, _Source] = OrderedDict()
+
+    def admit(self, source: Address, size: int, now: float) -> bool:
+        """Whether to listen to a datagram.
+
+        Args:
+            source: Where it came from.
+            size: Its bytes.
+            now: Seconds, of any steady clock.
+        """
+        known = self._known(source, now)
+        if not self._rate:
+            return True
+        if known.tokens < 1:
+            known.refused += 1
+            self.refused += 1
+            return False
+        known.tokens -= 1 + size // SIZE
+        return True
+
+    def charge(self, source: Address, messages: int) -> None:
+        """Let a source pay for the messages of its bundle beyond the first."""
+        if source in self._sources and self._rate:
+            self._sources[source].tokens -= max(0, messages - 1)
+
+    def take_refused(self, source: Address) -> int:
+        """Return how many datagrams of a source were refused since it was last asked."""
+        known = self._sources.get(source)
+        if known is None:
+            return 0
+        count, known.refused = known.refused, 0
+        return count
+
+    def may_complain(self, source: Address, now: float) -> bool:
+        """Whether one more complaint about a source may be answered and logged."""
+        known = self._known(source, now)
+        if known.complaints < 1:
+            return False
+        known.complaints -= 1
+        return True
+
+    def _known(self, source: Address, now: float) -> _Source:
+        known = self._sources.get(source)
+        if known is None:
+            known = self._sources[source] = _Source(BURST * self._rate, COMPLAINTS, now)
+            if len(self._sources) > SOURCES:
+                self._sources.popitem(last=False)
+            return known
+        self._sources.move_to_end(source)
+        passed = max(0.0, now - known.seen)
+        known.tokens = min(BURST * self._rate, known.tokens + passed * self._rate)
+        known.complaints = min(COMPLAINTS, known.complaints + passed * COMPLAINTS)
+        known.seen = now
+        return known
+
+
+def trusted(source: Address) -> bool:
+    """Whether a source is this machine: it cannot be forged from outside."""
+    return source[0].startswith(LOOPBACK)
