@@ -234,9 +234,9 @@ def live_server(voices: Path, recordings: Path, device: str = "none", *options: 
     try:
         yield server
     except BaseException:
-        print(server.log)
         server.client.close()
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
+        print(server.log)
         raise
     server.stop()

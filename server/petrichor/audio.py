@@ -1,9 +1,9 @@
 """The audio process: mixes the voices' rings into the timeline and feeds every output from it.
 
-One loop waits for whatever comes first: a pull from a subscriber, a bell (of a renderer that has written what was
-waited for, of the sound card's process, of the control process that has an order). Then it mixes as far as the
-furthest output wants. It loads, parses and logs nothing in its loop but the subscribers' four small messages; the
-collector is frozen.
+One loop waits for whatever comes first: a pull from a subscriber, or the bell that everybody else rings (a renderer
+that has written what was waited for, the sound card's process, the control process that has an order). Then it mixes
+as far as the furthest output wants. It loads, parses and logs nothing in its loop but the subscribers' four small
+messages; the collector is frozen.
 
 Where nobody listens the system's clock takes the lead, so that fades end and recordings go on.
 """
@@ -27,12 +27,14 @@ from petrichor.channel import Channel
 from petrichor.clock import ClockFilter
 from petrichor.cues import Part
 from petrichor.guard import trusted
+from petrichor.limiter import LOOKAHEAD
 from petrichor.mixer import Mixer
 from petrichor.orders import Attach, ClearCues, Cued, Detach, Detached, Place, Quit, Record, Recording, Started
 from petrichor.priority import AUDIO, use_realtime_priority
 from petrichor.processes import name_process
 from petrichor.recording import Recorder
 from petrichor.segment import Segment
+from petrichor.slots import Slot
 from petrichor.streams import Subscribers
 
 log = logging.getLogger(__name__)
@@ -67,8 +69,8 @@ class AudioProcess:
     Args:
         options: See `AudioOptions`.
         streams: Bound UDP socket of the stream subscribers.
-        bells: One for each slot, rung when sound was taken from it and heard when there is more.
-        wake: Heard when there are orders, or the sound card has played.
+        bells: One for each slot, rung when sound was taken from it.
+        wake: Heard when there are orders, when a renderer has written what was waited for, when the card has played.
         reports: To the control process.
     """
 
@@ -89,9 +91,10 @@ class AudioProcess:
         self._recorder: Recorder | None = None
         self._recordings: SimpleQueue[Recording] = SimpleQueue()  # of recorders
         self._hear_recorder, self._recorder_bell = Bell.pair()
-        self._block = min(BLOCK, options.ahead)
+        self._block = max(64, min(BLOCK, (options.ahead - LOOKAHEAD) // 2))  # what renderers keep ready
         self._running = True
         self._late_since: float | None = None
+        self._awaited: Slot | None = None
         self._idle_start: tuple[float, int] | None = None
         self._server = multiprocessing.parent_process()
 
@@ -123,8 +126,7 @@ class AudioProcess:
 
     def _sleep(self) -> None:
         waits = self._leaderless or self._late_since is not None
-        bells = [self._bells[slot] for slot in self._mixer.channels]
-        sources: list[Any] = [self._socket, self._wake, self._hear_recorder, *bells]
+        sources: list[Any] = [self._socket, self._wake, self._hear_recorder]
         heard, _, _ = select.select(sources, [], [], IDLE_STEP if waits else HOUSEKEEPING / 4)
         for source in heard:
             if isinstance(source, Bell):
@@ -158,7 +160,8 @@ class AudioProcess:
             timeline.append(mix)
             self._segment.meters["concealed"] += concealed * frames
             for slot in mixer.channels:
-                self._bells[slot].ring()
+                if self._segment[slot].ring.fill < self._segment[slot].low:
+                    self._bells[slot].ring()
         if timeline.position > before:
             self._clock.note(timeline.position, now)
         for datagram, address in self._subscribers.blocks(timeline, now):
@@ -168,16 +171,20 @@ class AudioProcess:
 
     def _ready(self, frames: int, now: float) -> bool:
         """Whether the next frames can be mixed: live, or because a renderer has owed them for too long."""
-        awaited = self._mixer.awaited(frames)
-        for slot in awaited:
-            self._segment[slot].awaited = True
-        if awaited and not self._mixer.ready(frames):  # looked at again: it may have written just before it was told
-            self._late_since = self._late_since or now
-            if now - self._late_since <= STALL:
-                return False
+        if self._awaited is not None:
+            self._awaited.awaited = 0
+            self._awaited = None
+        while (slot := self._mixer.awaited(frames)) is not None:  # one after the other: most come at the same time
+            awaited = self._segment[slot]
+            awaited.awaited = frames
+            if awaited.ring.fill < frames:  # it may have written just before it was told
+                self._awaited = awaited
+                self._late_since = self._late_since or now
+                if now - self._late_since <= STALL:
+                    return False
+                break
+            awaited.awaited = 0
         self._late_since = None
-        for slot in awaited:
-            self._segment[slot].awaited = False
         return True
 
     @property
@@ -220,7 +227,7 @@ class AudioProcess:
     def _obey(self, order: object) -> None:
         mixer = self._mixer
         if isinstance(order, Attach):
-            mixer.channels[order.slot] = self._channel(order)
+            mixer.add(order.slot, self._channel(order))
         elif isinstance(order, Detach):
             if order.slot in mixer.channels:
                 mixer.channels[order.slot].end(order.fade)
@@ -262,6 +269,7 @@ class AudioProcess:
             while not self._recordings.empty():
                 self._reports.send(self._recordings.get())
         self._mixer.channels.clear()
+        self._awaited = None
         del self._timeline
         self._segment.close()
         self._hear_recorder.close()

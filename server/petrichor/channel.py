@@ -80,28 +80,28 @@ class Channel:
         """Whether its renderer was late: nobody waits for it until it is wholly back."""
         return self._past is not None
 
-    def next(self, frames: int, position: int) -> tuple[np.ndarray, bool]:
-        """Return the next frames and whether they had to be concealed.
+    def play(self, out: np.ndarray, position: int) -> bool:
+        """Put the next frames into `out`, gains applied, and say whether they had to be concealed.
 
         Args:
-            frames: How many.
+            out: As many frames as wanted. Shape [frames, 2], float32
             position: Where in the mix they go.
-
-        Returns:
-            Shape [frames, 2], float32, gains applied.
         """
+        frames = len(out)
         live = self.ready(frames)
-        self.concealed += 0 if live else frames
         self._ring.place(position if live else position + frames)
         if live and self._past is None:
-            sound = self._ring.read(frames)
+            self._ring.read_into(out)
         elif live:
-            sound = self._rejoin(frames)
+            out[:] = self._rejoin(frames)
         else:
-            sound = self._conceal(frames)
-        sound = sound * self._fade.next(frames) * self._gains.next(frames)
-        self.meter.add(sound)
-        return sound, not live
+            out[:] = self._conceal(frames)
+            self.concealed += frames
+        if not self._fade.full:
+            out *= self._fade.next(frames)
+        if not self._gains.unity:
+            out *= self._gains.next(frames)
+        return not live
 
     def _conceal(self, frames: int) -> np.ndarray:
         if self._past is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from petrichor.clip_layer import QUANTUM
 from petrichor.clip_take import ClipTake
 from petrichor.clip_worker import ClipWorker
 from petrichor.clips import ClipMaker, ClipOrder
@@ -26,6 +27,7 @@ class ClipEngine:
         Raises:
             VoiceFileError: The network is not what the voice file says, or does not work.
         """
+        self.quantum = QUANTUM
         self._maker = ClipMaker(voice, rate)
         self._rate = rate
         self._background = background

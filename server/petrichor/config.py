@@ -21,7 +21,7 @@ class ServeOptions:
         recordings: Folder that `/record` writes into; made when it is first needed.
         device: PortAudio device, "default", or "none".
         rate: Hz of the mix.
-        ahead: Frames each renderer keeps ready; a control is heard that much later.
+        ahead: Frames that are ready before they are asked for, at most; a control is heard that much later.
         seed: Seed of the first latent vectors.
         realtime: Whether sound is made and mixed at real-time priority, where the system allows it.
         max_rate: Datagrams in a second that one source may send; what is more is not read. 0 for no limit.
@@ -49,7 +49,7 @@ class ServeOptions:
         if self.stream_port is not None:
             _check("--stream-port", self.stream_port, 0, 65535)
         _check("--rate", self.rate, 8000, 192000)
-        _check("--ahead", self.ahead, 64, 8192)
+        _check("--ahead", self.ahead, 128, 8192)
         _check("--max-rate", self.max_rate, 0, 1_000_000)
         if not self.voices.is_dir():
             raise OptionError(f"--voices: {self.voices} is not a folder")

@@ -11,7 +11,13 @@ from petrichor.voice_file import Voice
 
 
 class Engine(Protocol):
-    """Endless sound of one voice. One thread calls `render`, block after block."""
+    """Endless sound of one voice. One thread calls `render`, block after block.
+
+    Attributes:
+        quantum: Frames that it makes at once, at the engine's rate: the best size of a block.
+    """
+
+    quantum: int
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
         """Make the next block.

@@ -22,6 +22,11 @@ class Fade:
         self._from = self._target = level
         self._frames = self._elapsed = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether it rests at full level."""
+        return self._target == 1.0 and self._elapsed >= self._frames
+
     def start(self, target: float, frames: int) -> None:
         """Move towards `target` (0 or 1), the whole way in `frames`."""
         self._from, self._target = self._phase, target
@@ -41,7 +46,7 @@ class Fade:
     def next(self, frames: int) -> np.ndarray | float:
         """Return the gains of the next frames: a constant at rest, else shape [frames, 1]."""
         if self._elapsed >= self._frames:
-            return math.sin(self._target * math.pi / 2)
+            return self._target
         parts = np.minimum(np.arange(self._elapsed + 1, self._elapsed + frames + 1) / self._frames, 1.0)
         self._elapsed += frames
         phases = self._from + (self._target - self._from) * parts
@@ -60,7 +65,14 @@ class Glide:
         """Rest at `gains`."""
         self._decay = -3.0 / (GLIDE * rate)  # of the way left, in each frame, as an exponent
         self._from = self._target = np.array(gains, np.float64)
+        self._resting = self._target.astype(np.float32)
+        self._whole = gains == (1.0, 1.0)
         self._elapsed = self._frames = 0
+
+    @property
+    def unity(self) -> bool:
+        """Whether it rests at full level on both sides."""
+        return self._whole and self._elapsed >= self._frames
 
     def to(self, gains: tuple[float, float]) -> None:
         """Set out for other gains from where it is now."""
@@ -68,13 +80,14 @@ class Glide:
         if (target == self._target).all():
             return
         self._from, self._target = self._after(self._elapsed), target
+        self._resting, self._whole = target.astype(np.float32), tuple(gains) == (1.0, 1.0)
         way = float(np.abs(self._target - self._from).max())
         self._elapsed, self._frames = 0, math.ceil(math.log(max(way / SETTLED, 1.0)) / -self._decay)
 
     def next(self, frames: int) -> np.ndarray:
         """Return the gains of the next frames. Shape [frames, 2] while moving, [2] at rest. float32"""
         if self._elapsed >= self._frames:
-            return self._target.astype(np.float32)
+            return self._resting
         steps = np.arange(self._elapsed + 1, self._elapsed + frames + 1)
         self._elapsed += frames
         left = np.where(steps < self._frames, np.exp(steps * self._decay), 0.0)[:, None]

@@ -12,7 +12,6 @@ straightforward limiter", https://signalsmith-audio.co.uk/writing/2022/limiter/
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 CEILING = 0.891  # -1 dBFS: room for what a converter or resampler makes between two samples
 LOOKAHEAD = 64  # frames: 1.3 ms at 48 kHz
@@ -62,12 +61,23 @@ class Limiter:
         new = np.minimum(20 * np.log10(self._ceiling / np.maximum(peaks, 1e-9)), 0.0)
         demands = np.concatenate((self._demands, new))
         self._demands = demands[frames:].copy()
-        ahead = sliding_window_view(demands, self.lookahead + 1).min(1)  # what the next frames, and this one, allow
+        ahead = running_minimum(demands, self.lookahead + 1)  # what the next frames, and this one, allow
         # Rise by no more than the slope: min over the past of (demand then + slope since), as one running minimum.
         ramp = self._slope * np.arange(1, frames + 1)
         start = min(float(self._recent[-1]), 0.0)
         recovered = np.minimum(np.minimum.accumulate(np.concatenate(([start], ahead - ramp)))[1:] + ramp, 0.0)
         recent = np.concatenate((self._recent, recovered))
         self._recent = recent[frames:].copy()
-        smooth = sliding_window_view(10.0 ** (recent / 20), self.lookahead + 1).mean(1)
+        sums = np.concatenate(([0.0], np.cumsum(10.0 ** (recent / 20))))
+        smooth = (sums[self.lookahead + 1 :] - sums[: -self.lookahead - 1]) / (self.lookahead + 1)
         return np.minimum(smooth, 1.0)
+
+
+def running_minimum(values: np.ndarray, length: int) -> np.ndarray:
+    """Return the minimum of every stretch of `length` values. Shape [values - length + 1]"""
+    covered = 1
+    while covered < length:  # stretches twice as long from two shorter ones that overlap or touch
+        step = min(covered, length - covered)
+        values = np.minimum(values[:-step], values[step:])
+        covered += step
+    return values

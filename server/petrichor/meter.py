@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 
 class Meter:
     """Peak and RMS of stereo sound, both sides together."""
@@ -15,12 +13,17 @@ class Meter:
         self._peak = self._power = 0.0
         self._frames = 0
 
-    def add(self, sound: np.ndarray) -> None:
-        """Take in a block. Shape [frames, 2], float32"""
-        self._peak = max(self._peak, float(sound.max(initial=0.0)), -float(sound.min(initial=0.0)))
-        flat = sound.reshape(-1)
-        self._power += float(np.dot(flat, flat))
-        self._frames += len(sound)
+    def add(self, peak: float, power: float, frames: int) -> None:
+        """Take in a block.
+
+        Args:
+            peak: Its largest absolute sample.
+            power: The sum of its squared samples.
+            frames: Its length.
+        """
+        self._peak = max(self._peak, peak)
+        self._power += power
+        self._frames += frames
 
     def take(self) -> tuple[float, float]:
         """Return peak and RMS since the last call, linear; RMS is over both sides."""

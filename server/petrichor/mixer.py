@@ -5,6 +5,8 @@ Lives in the audio process. A reload is two channels of one voice crossfading.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from petrichor.channel import Channel
@@ -37,6 +39,7 @@ class Mixer:
         self.meter = Meter()
         self._master = Part({"gain": 0.0})
         self._gain = Glide(rate, (1.0, 1.0))
+        self._next_cue = math.inf  # position of the nearest
 
     def place(self, slot: int | None, fields: Fields, included: int) -> None:
         """Take a snapshot of the fields of a channel, or of the master (None); one that has gone is left alone."""
@@ -50,19 +53,24 @@ class Mixer:
         part = self._part(slot)
         if part is not None:
             part.add(cues)
+            self._next_cue = min(self._next_cue, part.next_position)
+
+    def add(self, slot: int, channel: Channel) -> None:
+        """Bring a channel into the mix."""
+        self.channels[slot] = channel
+        self._next_cue = min(self._next_cue, channel.part.next_position)
 
     def clear_cues(self, through: int) -> None:
         """Forget the cues to come, up to that sequence number."""
         for part in self._parts:
             part.clear(through)
 
-    def ready(self, frames: int) -> bool:
-        """Whether no channel is worth waiting for: each has the next frames live, or is being concealed already."""
-        return all(channel.ready(frames) or channel.concealing for channel in self.channels.values())
-
-    def awaited(self, frames: int) -> list[int]:
-        """Return the slots that `ready` waits for."""
-        return [slot for slot, each in self.channels.items() if not (each.ready(frames) or each.concealing)]
+    def awaited(self, frames: int) -> int | None:
+        """Return a slot that is worth waiting for: it has not the next frames live, and is not concealed already."""
+        for slot, channel in self.channels.items():
+            if not (channel.ready(frames) or channel.concealing):
+                return slot
+        return None
 
     def mix(self, frames: int) -> tuple[np.ndarray, int]:
         """Mix the next frames.
@@ -73,15 +81,15 @@ class Mixer:
         pieces = []
         concealed, done = 0, 0
         while done < frames:
-            self._reach()
-            nearest = min(part.next_position for part in self._parts) - self.position
-            count = int(min(frames - done, nearest))
+            if self._next_cue <= self.position:
+                self._reach()
+            count = int(min(frames - done, self._next_cue - self.position))
             piece, late = self._sum(count)
             pieces.append(piece)
             concealed = max(concealed, late)
             done += count
         mix = self.limiter.process(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
-        self.meter.add(mix)
+        self.meter.add(float(np.abs(mix).max(initial=0.0)), float(np.vdot(mix, mix)), frames)
         return mix, concealed
 
     def take_done(self) -> list[int]:
@@ -115,14 +123,28 @@ class Mixer:
         for slot, channel in self.channels.items():
             if channel.part.reach(self.position):
                 self._follow(slot)
+        self._next_cue = min(part.next_position for part in self._parts)
 
     def _sum(self, frames: int) -> tuple[np.ndarray, int]:
-        mix = np.zeros((frames, 2), np.float32)
+        if not self.channels:
+            self.position += frames
+            self._gain.next(frames)
+            return np.zeros((frames, 2), np.float32), 0
+        stack = np.empty((len(self.channels), frames, 2), np.float32)
         concealed = 0
-        for channel in self.channels.values():
-            sound, late = channel.next(frames, self.position)
-            mix += sound
-            concealed += late
+        for out, channel in zip(stack, self.channels.values(), strict=True):
+            concealed += channel.play(out, self.position)
         self.position += frames
-        mix *= self._gain.next(frames)
+        self._measure(stack)
+        mix = stack[0] if len(stack) == 1 else stack.sum(0)
+        if not self._gain.unity:
+            mix *= self._gain.next(frames)
         return mix, concealed
+
+    def _measure(self, stack: np.ndarray) -> None:
+        """Let the channels' meters see what they play, all at once. Shape [channels, frames, 2]"""
+        flat = stack.reshape(len(stack), -1)
+        peaks = np.abs(flat).max(1, initial=0.0).tolist()
+        powers = np.einsum("ij,ij->i", flat, flat).tolist()
+        for channel, peak, power in zip(self.channels.values(), peaks, powers, strict=True):
+            channel.meter.add(peak, power, stack.shape[1])

@@ -1,8 +1,8 @@
 """The renderer process: one voice file, from its network to its ring.
 
 Start-up: read and check the file, report what it is, wait for the first controls, warm up, fill the ring, report
-ready. Then: whenever the audio process has taken sound, read the latest controls and write the next blocks,
-keeping only `ahead` frames so that a control is heard at once. It knows of no other voice and of no output.
+ready. Then: whenever the audio process has taken sound, read the latest controls and write the next block, keeping
+only `ahead` frames at most so that a control is heard at once. It knows of no other voice and of no output.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from petrichor.controls import Controls, controls_of
 from petrichor.cues import Part
 from petrichor.engine import Engine, open_engine
 from petrichor.errors import VoiceFileError
+from petrichor.limiter import LOOKAHEAD
 from petrichor.priority import RENDERER, use_realtime_priority
 from petrichor.processes import name_process
 from petrichor.segment import Segment
@@ -28,7 +29,7 @@ from petrichor.spool import copy_voice
 from petrichor.voice_file import read_voice
 
 log = logging.getLogger(__name__)
-BLOCK = 64  # frames between two looks at the controls: 1.3 ms at 48 kHz
+LEAST = 64  # frames that are kept ready at the least
 PATIENCE = 0.25  # seconds without a bell after which the renderer looks whether its server is still there
 
 
@@ -43,7 +44,7 @@ class RendererOptions:
         segment: Name of the shared memory segment.
         slot: Its slot there.
         rate: The server's sample rate in Hz.
-        ahead: Frames kept ready in the ring.
+        ahead: Frames kept ready at most, those in the limiter included.
         realtime: Whether the block loop wants real-time priority.
     """
 
@@ -90,12 +91,13 @@ class Failed:
     reason: str
 
 
-def run_renderer(options: RendererOptions, bell: Bell, report: Connection) -> None:
+def run_renderer(options: RendererOptions, bell: Bell, audio: Bell, report: Connection) -> None:
     """Be a renderer until asked to stop or the server is gone.
 
     Args:
         options: What to render, and where to.
-        bell: Rung by the audio process when it has taken sound; rung back when that waits for more.
+        bell: Heard when the audio process has taken sound, or the control process has something to say.
+        audio: Rung when there is more sound and the audio process waits for it.
         report: Where `Loaded`, then `Ready`, or `Failed` are sent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
@@ -112,7 +114,7 @@ def run_renderer(options: RendererOptions, bell: Bell, report: Connection) -> No
         return
     with Segment(options.segment) as segment:
         try:
-            Renderer(engine, segment[options.slot], options, bell, report).run()
+            Renderer(engine, segment[options.slot], options, bell, audio, report).run()
         finally:
             engine.close()
 
@@ -134,21 +136,29 @@ class Renderer:
         slot: Controls and cues in, sound out.
         options: How much to keep ready, and whether at real-time priority.
         bell: See `run_renderer`.
+        audio: See `run_renderer`.
         report: See `run_renderer`.
     """
 
-    def __init__(self, engine: Engine, slot: Slot, options: RendererOptions, bell: Bell, report: Connection) -> None:
+    def __init__(
+        self, engine: Engine, slot: Slot, options: RendererOptions, bell: Bell, audio: Bell, report: Connection
+    ) -> None:
         """Keep the parties."""
         self._engine = engine
         self._slot = slot
         self._options = options
         self._bell = bell
+        self._audio = audio
         self._report = report
         self._server = multiprocessing.parent_process()
         self._sequence = 0
         self._cleared = -1
         self._part: Part | None = None
         self._controls: Controls | None = None
+        # Never more than `ahead`, unless one quantum is more, and never less than half of it. What lies between is made
+        # at one go: where a long `ahead` allows it, many voices need fewer wake-ups.
+        self._ahead = max(LEAST, options.ahead - LOOKAHEAD)  # the limiter holds the rest
+        slot.low = self._ahead // 2
 
     def run(self) -> None:
         """Wait for the first controls, fill the ring, then keep it filled."""
@@ -158,23 +168,30 @@ class Renderer:
                 return
             self._bell.wait(PATIENCE)
             self._read()
-        self._write(options.ahead)
+        self._write(self._ahead)
         gc.collect()
         gc.freeze()
         self._report.send(Ready())
         if options.realtime:  # only now: loading at that priority would hold up the sound of others
             use_realtime_priority(RENDERER)  # the audio process says so where it is refused
         while not slot.stopping:
-            wrote = False
-            while slot.ring.fill < options.ahead and not slot.stopping:
-                self._write(min(BLOCK, options.ahead))
-                wrote = True
-                if slot.awaited:
-                    self._bell.ring()
+            wrote = slot.ring.fill < slot.low
+            if wrote:
+                self._refill()
             heard = self._bell.wait(PATIENCE)
             slot.beat()
             if not wrote and (self._bell.gone or not heard) and not self._wanted:
                 return  # the server is gone: end, so that nothing is left behind
+
+    def _refill(self) -> None:
+        slot, quantum = self._slot, self._engine.quantum
+        while not slot.stopping:
+            before = slot.ring.fill
+            if before >= slot.low and before + quantum > self._ahead:
+                return
+            self._write(quantum)
+            if before < slot.awaited <= slot.ring.fill:
+                self._audio.ring()
 
     @property
     def _wanted(self) -> bool:

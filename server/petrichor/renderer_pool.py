@@ -40,7 +40,8 @@ class RendererPool:
     Args:
         options: See `PoolOptions`.
         segment: The shared memory.
-        bells: For each slot the audio process's end and the renderer's end.
+        bells: For each slot the end that is rung and the renderer's end.
+        audio: Bell that wakes the audio process.
         context: How processes are started.
         spool: Where copies of the files that play go.
 
@@ -53,6 +54,7 @@ class RendererPool:
         options: PoolOptions,
         segment: Segment,
         bells: list[tuple[Bell, Bell]],
+        audio: Bell,
         context: BaseContext,
         spool: Spool,
     ) -> None:
@@ -61,6 +63,7 @@ class RendererPool:
         self._options = options
         self._segment = segment
         self._bells = bells
+        self._audio = audio
         self._context = context
         self._spool = spool
         self._free = list(range(SLOTS))
@@ -146,7 +149,10 @@ class RendererPool:
         own = self._options
         options = RendererOptions(name, source, copy, self._segment.name, slot, own.rate, own.ahead, own.realtime)
         process = self._context.Process(  # type: ignore[attr-defined]  # typeshed has it in each kind of context only
-            target=run_renderer, args=(options, self._bells[slot][1], report), name=f"petrichor-{name}", daemon=True
+            target=run_renderer,
+            args=(options, self._bells[slot][1], self._audio, report),
+            name=f"petrichor-{name}",
+            daemon=True,
         )
         process.start()
         return process

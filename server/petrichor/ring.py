@@ -79,10 +79,21 @@ class Ring:
         Returns:
             A copy. Shape [frames, 2], float32.
         """
-        position = self.read_position
-        block = self._gather(position, frames)
-        self._positions[READ] = position + frames
+        block = np.empty((frames, 2), np.float32)
+        self.read_into(block)
         return block
+
+    def read_into(self, out: np.ndarray) -> None:
+        """Take the next frames, as many as `out` holds; `fill` must hold that many. Shape [frames, 2]"""
+        position = self.read_position
+        start = position % self._size
+        first = self._size - start
+        if first >= len(out):
+            out[:] = self._samples[start : start + len(out)]
+        else:
+            out[:first] = self._samples[start:]
+            out[first:] = self._samples[: len(out) - first]
+        self._positions[READ] = position + len(out)
 
     def history(self, frames: int) -> np.ndarray:
         """Return the sound just before the reader, newest last (reader's side).

@@ -107,7 +107,8 @@ class Server:
         stack.callback(self._card.close)
         spool = Spool()
         stack.callback(spool.close)
-        pool = RendererPool(PoolOptions(options.rate, options.ahead, options.realtime), segment, bells, context, spool)
+        how = PoolOptions(options.rate, options.ahead, options.realtime)
+        pool = RendererPool(how, segment, bells, self._audio.wake, context, spool)
         stack.callback(pool.close)
         voices: dict[str, HostedVoice] = {}
         order = self._audio.order

@@ -23,7 +23,8 @@ SLOT = np.dtype(
         ("positions", np.int64, (3,)),
         ("stop", np.int64),
         ("beat", np.float64),  # steady clock at the renderer's last sign of life
-        ("awaited", np.int64),  # whether the audio process waits for this renderer, and wants to be rung
+        ("low", np.int64),  # frames in the ring below which the renderer wants to be rung
+        ("awaited", np.int64),  # frames in the ring from which the audio process wants to be rung, or 0
         ("cleared", np.int64),  # sequence number of the last cue that is to be forgotten if it is still to come
         ("sequence", np.int64),
         ("included", np.int64),  # position up to which the controls include every cue
@@ -59,7 +60,7 @@ class Slot:
 
     def clear(self) -> None:
         """Make the slot ready for a new renderer. Only while no process uses it."""
-        for name in ("stop", "sequence", "awaited", "concealed", "peak", "rms"):
+        for name in ("stop", "sequence", "low", "awaited", "concealed", "peak", "rms"):
             self._record[name][...] = 0
         self._record["cleared"][...] = -1
         self.cues.clear()
@@ -85,13 +86,22 @@ class Slot:
         return float(self._record["beat"])
 
     @property
-    def awaited(self) -> bool:
-        """Whether the audio process waits for more sound."""
-        return bool(self._record["awaited"])
+    def low(self) -> int:
+        """Frames in the ring below which the renderer wants to be rung."""
+        return int(self._record["low"])
+
+    @low.setter
+    def low(self, frames: int) -> None:
+        self._record["low"][...] = frames
+
+    @property
+    def awaited(self) -> int:
+        """Frames in the ring from which the audio process, which waits for them, wants to be rung; or 0."""
+        return int(self._record["awaited"])
 
     @awaited.setter
-    def awaited(self, value: bool) -> None:
-        self._record["awaited"][...] = value
+    def awaited(self, frames: int) -> None:
+        self._record["awaited"][...] = frames
 
     @property
     def concealed(self) -> int:

@@ -30,6 +30,7 @@ class StreamEngine:
         """
         network = Network(voice)
         network.verify()
+        self.quantum = -(-voice.info.frames * rate // voice.info.sample_rate)
         self._takes = Takes(lambda controls: StreamTake(network, rate, controls), lambda now: now.restart, rate)
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:

@@ -24,6 +24,12 @@ def strip() -> Part:
     return Part({"gain": 0.0, "pan": 0.0, "mute": 0})
 
 
+def play(channel: Channel, frames: int) -> np.ndarray:
+    out = np.empty((frames, 2), np.float32)
+    channel.play(out, 0)
+    return out
+
+
 def tone(frames: int, start: int = 0, hz: float = 220.0) -> np.ndarray:
     phase = 2 * np.pi * hz / RATE * (start + np.arange(frames))
     return np.repeat(0.5 * np.sin(phase)[:, None], 2, 1).astype(np.float32)
@@ -102,10 +108,10 @@ def test_return_of_a_renderer_has_no_step_whatever_the_block(block: int) -> None
     ring = new_ring()
     channel = Channel(ring, strip(), RATE, fade_in=0.001)
     ring.write(tone(4800))
-    sound = [channel.next(480, 0)[0] for _ in range(10)]
-    sound += [channel.next(block, 0)[0] for _ in range(2000 // block)]
+    sound = [play(channel, 480) for _ in range(10)]
+    sound += [play(channel, block) for _ in range(2000 // block)]
     ring.write(tone(6000, start=77))
-    sound += [channel.next(block, 0)[0] for _ in range(5000 // block)]
+    sound += [play(channel, block) for _ in range(5000 // block)]
     assert not channel.concealing
     assert largest_step(np.concatenate(sound)[1000:]) < 2 * largest_step(tone(4096))
 
@@ -122,11 +128,11 @@ def test_nobody_waits_for_a_channel_being_concealed() -> None:
     mixer, dead, alive = Mixer(RATE), new_ring(), new_ring()
     mixer.channels = {0: Channel(dead, strip(), RATE, 0.01), 1: Channel(alive, strip(), RATE, 0.01)}
     alive.write(tone(512))
-    assert not mixer.ready(256)
+    assert mixer.awaited(256) == 0
     mixer.mix(256)
-    assert mixer.ready(256)
+    assert mixer.awaited(256) is None
     mixer.mix(256)
-    assert not mixer.ready(256), "the living one is waited for"
+    assert mixer.awaited(256) == 1, "the living one is waited for"
 
 
 def test_ended_channel_is_taken_out_when_silent() -> None:
