@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="host the voices of a folder and play them"))
     _add_render(commands.add_parser("render", help="render one voice into a file, offline and repeatably"))
     _add_play(commands.add_parser("play", help="a 20-s demonstration, driven by real OSC"))
+    _add_bench(commands.add_parser("bench", help="measure the server from outside, by its sound"))
     voices = commands.add_parser("voices", help="list the voices of a folder")
     voices.add_argument("folder", nargs="?", type=Path, default=default_voices(), help="where (default: %(default)s)")
     voices.add_argument("--figures", action="store_true", help="print what was measured when they were exported too")
@@ -105,6 +106,12 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, default=48000, help="sample rate in Hz (default: %(default)s)")
     parser.add_argument("--script", type=Path, help="timed messages: .toml, or .osc in scsynth's score format")
     parser.set_defaults(run=_render)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    from petrichor.bench.command import add_bench  # noqa: PLC0415  # each command loads only what it needs
+
+    add_bench(parser)
 
 
 def _add_play(parser: argparse.ArgumentParser) -> None:

@@ -70,11 +70,11 @@ class Network:
         Returns:
             Tensor name → float32 array, a copy of its own.
         """
-        interpreter = self._interpreter
+        set_tensor, get_tensor, indices = self._interpreter.set_tensor, self._interpreter.get_tensor, self._inputs
         for name, array in inputs.items():
-            interpreter.set_tensor(self._inputs[name], array)
-        interpreter.invoke()
-        return {name: interpreter.get_tensor(index) for name, index in self._outputs.items()}
+            set_tensor(indices[name], array)
+        self._interpreter.invoke()
+        return {name: get_tensor(index) for name, index in self._outputs.items()}
 
     def verify(self) -> None:
         """Run once from the middle of the latent space and look at what comes out.

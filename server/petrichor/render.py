@@ -30,7 +30,7 @@ from petrichor.score import read_score
 from petrichor.voice_file import Voice, read_voice
 
 log = logging.getLogger(__name__)
-BLOCK = 2048  # frames between two looks at the score where no event is nearer
+BLOCK = 8192  # frames between two looks at the score where no event is nearer
 RATES = (8_000, 192_000)  # Hz
 WAV_FRAMES = (2**32 - 4096) // 8  # stereo float32 that the 32-bit sizes of a WAV file can count
 MAX_LATENT_BYTES = 1 << 20

@@ -6,6 +6,8 @@ same seed and the same controls give the same samples.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import soxr
 
@@ -16,6 +18,7 @@ from petrichor.takes import Takes
 from petrichor.voice_file import Voice
 
 GLIDE = 0.030  # seconds in which latent and intensity cover 63 % of a change
+SETTLED = 1e-5  # of a standard deviation, or of the range of intensity: the rest of the way, taken in one step
 STATE = "state"  # tensors whose name starts so are carried from hop to hop
 
 
@@ -66,10 +69,12 @@ class StreamTake:
         self._resampler: soxr.ResampleStream | None = None
         if rate != info.sample_rate:
             self._resampler = soxr.ResampleStream(info.sample_rate, rate, 2, dtype="float32")
-        self._latent = controls.latent.astype(np.float32)
+        self._latent = controls.latent.astype(np.float32)[None]
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
+        self._settled: Controls | None = controls  # whose values have been reached
         self._noise = generator(controls.seed)
-        self._state = {n: np.zeros(s, np.float32) for n, s in self._shapes.items() if n.startswith(STATE)}
+        self._states = [name for name in self._shapes if name.startswith(STATE)]
+        self._inputs = {name: np.zeros(self._shapes[name], np.float32) for name in self._states}
         self._left = np.zeros((0, 2), np.float32)
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
@@ -77,37 +82,49 @@ class StreamTake:
         if len(self._left) >= frames:
             sound, self._left = self._left[:frames], self._left[frames:]
             return sound
-        pieces, have = [self._left], len(self._left)
+        pieces, have = [self._left] if len(self._left) else [], len(self._left)
         while have < frames:
             piece = self._hop(controls)
             if self._resampler is not None:
                 piece = self._resampler.resample_chunk(piece)
             pieces.append(piece)
             have += len(piece)
-        sound = np.concatenate(pieces)
+        sound = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         self._left = sound[frames:]
         return sound[:frames]
 
     def _hop(self, controls: Controls) -> np.ndarray:
         """Run the network once. Shape [hop, 2], at the voice's own rate."""
-        keep = self._keep
-        self._latent = keep * self._latent + (1 - keep) * controls.latent
-        self._intensity = keep * self._intensity + (1 - keep) * np.float32(controls.intensity)
-        inputs = dict(self._state)
+        if controls is not self._settled:
+            self._glide(controls)
+        inputs = self._inputs
         for name in self._noises:
             inputs[name] = self._noise.standard_normal(self._shapes[name], np.float32)
-        inputs["latent"] = self._latent[None]
+        inputs["latent"] = self._latent
         if self._conditioned:
             inputs["intensity"] = self._intensity
         outputs = self._network(inputs)
-        self._state = {name: outputs[name] for name in self._state}
+        for name in self._states:
+            inputs[name] = outputs[name]
         sound = outputs["audio"][0]
-        peak = float(np.abs(sound).max())
-        if not np.isfinite(peak):  # begin anew from silence instead of staying broken for ever
-            self._state = {name: np.zeros_like(array) for name, array in self._state.items()}
+        energy = float(np.vdot(sound, sound))
+        if not math.isfinite(energy):  # begin anew from silence instead of staying broken for ever
+            for name in self._states:
+                inputs[name] = np.zeros_like(inputs[name])
             sound = np.zeros_like(sound)
-        elif peak > 1.0:
-            sound = np.clip(sound, -1.0, 1.0)
+        elif energy > 1.0:  # else no sample can be beyond 1
+            sound = np.minimum(np.maximum(sound, -1.0), 1.0)
         stereo = np.empty((len(sound), 2), np.float32)
         stereo[:] = sound
         return stereo
+
+    def _glide(self, controls: Controls) -> None:
+        """Move latent and intensity on by one hop."""
+        latent, intensity = controls.latent[None], np.float32(controls.intensity)
+        keep = self._keep
+        self._latent = keep * self._latent + (1 - keep) * latent
+        self._intensity = keep * self._intensity + (1 - keep) * intensity
+        left = max(float(np.abs(self._latent - latent).max()), abs(float(self._intensity[0, 0]) - float(intensity)))
+        if left < SETTLED:
+            self._latent, self._settled = latent.astype(np.float32), controls
+            self._intensity = np.full((1, 1), intensity, np.float32)

@@ -1,0 +1,116 @@
+"""How much a machine carries: how fast each voice is made, and how many stream voices sound at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from petrichor.bench.ears import Ears, EarsOptions
+from petrichor.bench.figures import Figure
+from petrichor.bench.listening import largest_step, longest_silence
+from petrichor.bench.reload import CLICK
+from petrichor.bench.rig import PITCHES, PROBES, Rig
+from petrichor.voice_file import read_voice
+
+REACH = {"stream": 100.0, "clip bird": 50.0, "clip rain": 10.0}  # times real time
+FILL = 4096
+AHEAD = 512  # frames: many voices are made in fewer wake-ups than with 256
+SECONDS = 10.0  # that a number of voices has to hold out
+LOWEST, HIGHEST = -2.0, 1.0  # octaves of the lowest and the highest voice
+
+
+def measure_speed(voices: Sequence[Path], short: float = 5.0, long: float = 25.0) -> list[Figure]:
+    """Render each voice offline, a short and a long piece: the difference is free of loading and opening.
+
+    Args:
+        voices: Voice files.
+        short: Seconds.
+        long: Seconds.
+    """
+    figures = []
+    for path in voices:
+        took = [_render(path, seconds) for seconds in (short, long)]
+        info = read_voice(path).info
+        kind = "stream" if info.kind == "stream" else "clip rain" if info.inversion is not None else "clip bird"
+        reach = REACH[kind]
+        times = (long - short) / max(took[1] - took[0], 1e-6)
+        figures.append(
+            Figure(
+                f"{path.stem} ({info.kind}) offline, one core",
+                {"times": times},
+                "× real time",
+                f"≥ {reach:.0f}",
+                reach,
+                "times",
+                least=True,
+            )
+        )
+    return figures
+
+
+def measure_voices(counts: Sequence[int]) -> list[Figure]:
+    """Let more and more probes sound at once, each at a pitch of its own, and look whether all of them do.
+
+    Args:
+        counts: Numbers of voices to try, rising; the first that fails ends it.
+    """
+    best, notes = 0, []
+    for count in counts:
+        held, note = _hold(count)
+        notes.append(note)
+        if not held:
+            break
+        best = count
+    reach = "≥ 32"
+    return [Figure("stream voices at once", {"voices": best}, "", reach, 32, "voices", least=True, notes=tuple(notes))]
+
+
+def _render(path: Path, seconds: float) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "petrichor", "render", str(path), f"{folder}/out.wav"]
+        start = time.monotonic()
+        subprocess.run([*command, "--seconds", str(seconds)], check=True, capture_output=True)
+        return time.monotonic() - start
+
+
+def _hold(count: int) -> tuple[bool, str]:
+    octaves = np.linspace(LOWEST, HIGHEST, count)
+    hertz = PITCHES["probe-1"] * 2.0**octaves
+    voices = {f"v{number}": PROBES["probe-1"] for number in range(count)}
+    options = ["--ahead", str(AHEAD)]
+    with Rig(voices, options) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
+        for number, octave in enumerate(octaves):
+            rig.client.send(f"/v{number}/latent/0", float(octave))
+            rig.client.send(f"/v{number}/intensity", 1.0)
+            rig.client.send(f"/v{number}/gain", -24.0)  # together they stay below the limiter
+        rate = ears.options.rate
+        ears.wait_played(ears.played + 2 * rate)  # glides are over
+        underruns, start, began = ears.figure("underruns"), ears.played, time.monotonic()
+        before, concealed = rig.processor_time(), rig.status()["concealed"]
+        ears.wait_played(start + round(SECONDS * rate))
+        took = time.monotonic() - began
+        cores = sum(after - before.get(process, 0.0) for process, after in rig.processor_time().items()) / took
+        late = int(str(rig.status()["concealed"])) - int(str(concealed))
+        sound = ears.heard(start, start + round(SECONDS * rate))
+        missing = [number for number, level in enumerate(_levels(sound, hertz, rate)) if level < 0.5]
+        underruns = ears.figure("underruns") - underruns
+    step = largest_step(sound)[0]
+    note = (
+        f"{count}: {len(missing)} missing, {underruns:.0f} blocks missed, {late} ms concealed, longest silence "
+        f"{longest_silence(sound)} frames, largest step {step:.4f}; {cores:.2f} cores, ahead {AHEAD}, fill {FILL}"
+    )
+    return not missing and not underruns and not late and step < CLICK, note
+
+
+def _levels(sound: np.ndarray, hertz: np.ndarray, rate: int) -> list[float]:
+    """Return each tone's level over the whole of a sound, against the loudest."""
+    window = np.hanning(len(sound))
+    turns = np.arange(len(sound)) / rate
+    levels = [abs(np.vdot(np.exp(2j * np.pi * hz * turns), sound[:, 0] * window)) for hz in hertz]
+    return [float(level) / max(levels) for level in levels]

@@ -1,0 +1,94 @@
+"""The command `petrichor bench`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+from petrichor.bench.capacity import measure_speed, measure_voices
+from petrichor.bench.figures import Figure, machine, to_json, to_text
+from petrichor.bench.latency import measure_latency
+from petrichor.bench.reload import measure_recovery, measure_reload
+from petrichor.bench.rig import PROBES
+from petrichor.bench.soak import Soak, SoakOptions
+from petrichor.bench.start import measure_start
+from petrichor.errors import OptionError
+from petrichor.folders import default_voices
+from petrichor.voice_file import SUFFIX
+
+PARTS = ("latency", "speed", "voices", "reload", "recovery", "start", "soak")
+QUICK = 0.1  # of the trials
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--only", help=f"what to measure, by commas, of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the trials: to see that all works")
+    parser.add_argument("--minutes", type=float, default=2.0, help="of the soak (default: %(default)s)")
+    parser.add_argument("--messages", type=float, default=1000.0, help="a second, in the soak (default: %(default)s)")
+    parser.add_argument(
+        "--reload", type=float, default=10.0, help="seconds between two reloads in the soak; 0: none (%(default)s)"
+    )
+    parser.add_argument(
+        "--kill", type=float, default=60.0, help="seconds between two kill -9 in the soak; 0: none (%(default)s)"
+    )
+    parser.add_argument(
+        "--fill", type=int, default=1024, help="frames that the listener of latency holds (%(default)s)"
+    )
+    parser.add_argument("--ahead", type=int, default=256, help="--ahead of the servers (default: %(default)s)")
+    parser.set_defaults(run=run_bench)
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """Measure and print.
+
+    Returns:
+        0 where every figure is what it is to be, else 1.
+
+    Raises:
+        OptionError: An unknown part.
+    """
+    parts = options.only.split(",") if options.only else list(PARTS)
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise OptionError(f"--only: got {', '.join(unknown)}, expected some of {', '.join(PARTS)}")
+    about = machine()
+    if not options.json:
+        print(f"{about['processor']}, {about['cores']} cores, load {about['load']:.1f}, {about['system']}", flush=True)
+    figures = []
+    for figure in _measure(parts, options):
+        figures.append(figure)
+        if not options.json:
+            print(to_text(figure), flush=True)
+    if options.json:
+        sys.stdout.write(to_json(figures, about) + "\n")
+    return 0 if all(figure.reached is not False for figure in figures) else 1
+
+
+def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
+    def times(count: int) -> int:
+        return max(2, round(count * (QUICK if options.quick else 1)))
+
+    folder = default_voices()
+    voices = [path for name in ("bird", "rain") if (path := folder / f"{name}{SUFFIX}").is_file()]
+    counts = [4] if options.quick else [8, 16, 32, 48]
+    soak = SoakOptions(
+        options.minutes * (QUICK if options.quick else 1),
+        options.messages,
+        options.reload * (0.5 if options.quick else 1),
+        options.kill * (QUICK if options.quick else 1),
+        ahead=options.ahead,
+    )
+    measures: dict[str, Callable[[], list[Figure]]] = {
+        "latency": lambda: measure_latency(times(200), options.fill, options.ahead),
+        "speed": lambda: measure_speed([PROBES["probe-1"], *voices]),
+        "voices": lambda: measure_voices(counts),
+        "reload": lambda: measure_reload(times(20)),
+        "recovery": lambda: measure_recovery(times(20)),
+        "start": lambda: measure_start(voices, times(10)),
+        "soak": lambda: Soak(soak).run(),
+    }
+    for part in PARTS:
+        if part in parts:
+            yield from measures[part]()

@@ -1,0 +1,172 @@
+"""A real `petrichor serve` in processes of its own, with a voice folder, for measuring."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from petrichor.bench.client import PATIENCE, Client
+from petrichor.errors import PetrichorError
+from petrichor.status import FIGURES
+
+PROBES = {name: Path(__file__).with_name(f"{name}.voice") for name in ("probe-1", "probe-2")}
+PITCHES = {"probe-1": 1000.0, "probe-2": 1400.0}  # Hz at latent 0
+PORTS = re.compile(r"OSC on \S+:(\d+), streams on (\d+)")
+
+
+class Rig:
+    """A running server: `with Rig({"a": PROBES["probe-1"]}) as rig: …`.
+
+    Args:
+        voices: Name → voice file, copied into the server's voice folder.
+        options: More options of `petrichor serve`.
+
+    Attributes:
+        folder: The voice folder.
+        process: The control process.
+        client: A client that is notified.
+        stream_port: UDP port of sound streams.
+        started: Steady clock just before the start.
+    """
+
+    def __init__(self, voices: Mapping[str, Path], options: Sequence[str] = ()) -> None:
+        """Start it, and wait until every voice is in the mix."""
+        self._temporary = tempfile.TemporaryDirectory(prefix="petrichor-rig-")
+        root = Path(self._temporary.name)
+        self.folder = root / "voices"
+        self.folder.mkdir()
+        for name, path in voices.items():
+            (self.folder / f"{name}.voice").write_bytes(path.read_bytes())
+        self._log = root / "server.log"
+        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", "none"]
+        command += ["--voices", str(self.folder), "--recordings", str(root / "recordings"), "--max-rate", "0", *options]
+        with self._log.open("w") as log:
+            self.started = time.monotonic()
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            self._meet()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _meet(self) -> None:
+        while (found := PORTS.search(self.log)) is None:
+            if self.process.poll() is not None or time.monotonic() - self.started > PATIENCE:
+                raise PetrichorError(f"the server did not start:\n{self.log}")
+            time.sleep(0.002)
+        self.port, self.stream_port = int(found[1]), int(found[2])
+        self.client = Client(self.port)
+        self.client.ask("/notify", 1, reply="/done")
+        self.client.settle()
+
+    def __enter__(self) -> Rig:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.close()
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self._log.read_text()
+
+    def close(self) -> None:
+        """End it as a performer does."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+
+    def kill(self) -> None:
+        """End all that is left of it."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self._temporary.cleanup()
+
+    def replace(self, name: str, path: Path) -> float:
+        """Replace a voice file, and return the steady clock when it was complete."""
+        temporary = self.folder / f".{name}.next"
+        temporary.write_bytes(path.read_bytes())
+        temporary.replace(self.folder / f"{name}.voice")
+        return time.monotonic()
+
+    def children(self) -> dict[int, str]:
+        """Return the processes that the server has started, directly or not: number → name."""
+        return descendants(self.process.pid)
+
+    def renderer(self, name: str) -> int:
+        """Return the number of the process that plays a voice; the youngest, where one is being replaced."""
+        wanted = f"petrichor-{name}"[:15]
+        found = [number for number, called in self.children().items() if called == wanted]
+        if not found:
+            raise PetrichorError(f"no process plays {name}")
+        return max(found, key=_age_key)
+
+    def status(self) -> dict[str, object]:
+        """Return what `/status` tells, by name."""
+        return dict(zip(FIGURES, self.client.ask("/status", reply="/status.reply").args, strict=False))
+
+    def memory(self) -> float:
+        """Return the memory of all processes, in MB; pages that several share count once."""
+        return sum(_proportional(process) for process in (self.process.pid, *self.children()))
+
+    def processor_time(self) -> dict[int, float]:
+        """Return the seconds of processor time that each process has taken."""
+        return {process: processor_time(process) for process in (self.process.pid, *self.children())}
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Return the processes that a process has started, directly or not: number → name, by number."""
+    found: dict[int, str] = {}
+    waiting = [process]
+    while waiting:
+        number = waiting.pop()
+        try:
+            children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+            if number != process:
+                found[number] = Path(f"/proc/{number}/comm").read_text().strip()
+        except OSError:  # it has just ended
+            continue
+        waiting += map(int, children)
+    return dict(sorted(found.items()))
+
+
+def processor_time(process: int) -> float:
+    """Return the seconds of processor time that a process has taken, 0 where it has ended; exact, unlike /proc/stat."""
+    total = 0
+    try:
+        for task in Path(f"/proc/{process}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+    except OSError:
+        pass
+    return total / 1e9
+
+
+def _proportional(process: int) -> float:
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) / 1000 if found else 0.0
+
+
+def _age_key(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
