@@ -3,72 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
-from petrichor.osc import Message, encode, parse_datagram
+from petrichor.bench.client import PATIENCE
+from petrichor.bench.rig import Served
+from petrichor.osc import encode, parse_datagram
 from tests.patches.process import wait_for
 
-TIMEOUT = 30.0  # seconds: far longer than anything takes, even on a busy machine
+TIMEOUT = PATIENCE
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Return once `condition()` is true; fail with `what` where it never is."""
     wait_for(condition, TIMEOUT, what)
-
-
-class Client:
-    """An OSC client of one server.
-
-    Args:
-        port: The server's control port on loopback.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(("127.0.0.1", port))
-        self.heard: list[Message] = []  # all that came and was not yet waited for
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def send(self, address: str, *args: object) -> None:
-        self._socket.send(encode(address, *args))
-
-    def send_raw(self, datagram: bytes) -> None:
-        self._socket.send(datagram)
-
-    def wait(self, address: str, where: Callable[[Message], bool] = lambda message: True) -> Message:
-        """Return the first reply with that address that `where` accepts; keep the others."""
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            for index, message in enumerate(self.heard):
-                if message.address == address and where(message):
-                    return self.heard.pop(index)
-            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-            try:
-                self.heard += parse_datagram(self._socket.recv(65536))
-            except TimeoutError:
-                raise AssertionError(f"no {address} in {TIMEOUT:.0f} s; heard {self.heard}") from None
-            except ConnectionRefusedError:
-                time.sleep(0.01)
-
-    def ask(self, address: str, *args: object, reply: str) -> Message:
-        self.send(address, *args)
-        return self.wait(reply)
-
-    def settle(self) -> None:
-        """Wait until all that was sent before is done."""
-        self.ask("/sync", 4711, reply="/synced")
 
 
 class Listener:
@@ -139,7 +96,7 @@ class Listener:
         return block
 
 
-class LiveServer:
+class LiveServer(Served):
     """A running server with its voice folder.
 
     Args:
@@ -150,34 +107,8 @@ class LiveServer:
     """
 
     def __init__(self, voices: Path, recordings: Path, device: str = "none", *options: str) -> None:
-        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", device]
-        command += ["--voices", str(voices), "--recordings", str(recordings), *options]
-        self.voices = voices
-        self.recordings = recordings
-        self._log = recordings.parent / "server.log"
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        pattern = re.compile(r"OSC on \S+:(\d+), streams on (\d+)")
-        wait_until(lambda: pattern.search(self.log) or self.process.poll() is not None, "the server's ports")
-        found = pattern.search(self.log)
-        assert found, f"the server ended at once:\n{self.log}"
-        self.port, self.stream_port = int(found[1]), int(found[2])
-        self.client = Client(self.port)
-        self.client.ask("/notify", 1, reply="/done")
-        self.client.settle()
+        super().__init__(voices, recordings, ["--device", device, *options])
         self.client.heard.clear()
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def children(self) -> dict[int, str]:
-        """Return the processes that the server has started, directly or not: number → name, oldest first."""
-        return descendants(self.process.pid)
-
-    def named(self, name: str) -> list[int]:
-        """Return the numbers of the processes that play a part: "audio", "card", or a voice's name; oldest first."""
-        return [number for number, called in self.children().items() if called == f"petrichor-{name}"[:15]]
 
     def renderers(self) -> list[int]:
         """Return the process numbers of its renderers, oldest first."""
@@ -187,8 +118,6 @@ class LiveServer:
 
     def record(self, name: str, during: Callable[[], object]) -> np.ndarray:
         """Record the mix while `during()` runs, and return it. Shape [frames, 2]"""
-        import soundfile
-
         self.client.ask("/record", name, reply="/done")
         during()
         self.client.ask("/record", reply="/done")
@@ -201,30 +130,19 @@ class LiveServer:
         self.client.close()
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(TIMEOUT)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
         assert self.process.returncode == 0, self.log
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
-        left = list(Path("/dev/shm").glob(f"petrichor-{self.process.pid}-*"))
-        assert not left, f"shared memory left behind: {left}"
+        assert not left_behind(self.process.pid)
 
 
-def descendants(process: int) -> dict[int, str]:
-    """Return the processes that a process has started, directly or not: number → name, by number."""
-    found: dict[int, str] = {}
-    waiting = [process]
-    while waiting:
-        number = waiting.pop()
-        try:
-            children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-            if number != process:
-                found[number] = Path(f"/proc/{number}/comm").read_text().strip()
-        except OSError:  # it has just ended
-            continue
-        waiting += map(int, children)
-    return dict(sorted(found.items()))
+def left_behind(server: int) -> list[Path]:
+    """Return the shared memory and copies of voices that a server has not removed."""
+    folders = (Path("/dev/shm"), Path(tempfile.gettempdir()))
+    return [path for folder in folders for path in folder.glob(f"petrichor-{server}-*")]
 
 
 @contextmanager

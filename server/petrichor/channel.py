@@ -1,7 +1,7 @@
 """One renderer's ring in the mix: its gain, its place, its fade, and what stands in for it while it is late.
 
-A renderer that is late or dead does not stop the mix: its channel goes on with the recent past of its ring, played
-back and forth, which is continuous at every turn, until live sound returns. Owned by the mixer.
+A renderer that is late or dead does not stop the mix: its channel goes on from the recent past of its ring until live
+sound returns. Owned by the mixer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from petrichor.concealment import Concealment
 from petrichor.controls import Strip, strip_of
 from petrichor.cues import Part
 from petrichor.glide import Fade, Glide
@@ -17,7 +18,7 @@ from petrichor.meter import Meter
 from petrichor.ring import Ring
 
 REJOIN = 0.01  # seconds of the crossfade from concealment back to live sound
-HISTORY = 0.5  # seconds of past that concealment walks through
+HISTORY = 0.5  # seconds of past that concealment uses
 
 
 def stereo_gains(strip: Strip) -> tuple[float, float]:
@@ -53,8 +54,7 @@ class Channel:
         self._gains = Glide(rate, stereo_gains(strip_of(part.fields)))
         self._fade = Fade(0.0)
         self._fade.start(1.0, int(fade_in * rate))
-        self._past: np.ndarray | None = None  # what concealment walks through, newest last
-        self._walk = 0  # frames concealed since the renderer fell silent
+        self._stand_in: Concealment | None = None
         self._rejoined = 0  # frames of the crossfade back that are done
 
     @property
@@ -78,7 +78,7 @@ class Channel:
     @property
     def concealing(self) -> bool:
         """Whether its renderer was late: nobody waits for it until it is wholly back."""
-        return self._past is not None
+        return self._stand_in is not None
 
     def play(self, out: np.ndarray, position: int) -> bool:
         """Put the next frames into `out`, gains applied, and say whether they had to be concealed.
@@ -90,10 +90,10 @@ class Channel:
         frames = len(out)
         live = self.ready(frames)
         self._ring.place(position if live else position + frames)
-        if live and self._past is None:
+        if live and self._stand_in is None:
             self._ring.read_into(out)
         elif live:
-            out[:] = self._rejoin(frames)
+            self._rejoin(out)
         else:
             out[:] = self._conceal(frames)
             self.concealed += frames
@@ -104,26 +104,21 @@ class Channel:
         return not live
 
     def _conceal(self, frames: int) -> np.ndarray:
-        if self._past is None:
-            self._past = self._ring.history(int(HISTORY * self._rate))
-            self._walk = self._rejoined = 0
-        if len(self._past) < 2:
-            return np.zeros((frames, 2), np.float32)
-        last = len(self._past) - 1
-        steps = (np.arange(self._walk, self._walk + frames) + 1) % (2 * last)  # back, forth, back …
-        self._walk += frames
-        return self._past[np.where(steps <= last, last - steps, steps - last)]
+        if self._stand_in is None:
+            self._stand_in = Concealment(self._ring.history(int(HISTORY * self._rate)))
+        self._rejoined = 0
+        return self._stand_in.next(frames)
 
-    def _rejoin(self, frames: int) -> np.ndarray:
+    def _rejoin(self, out: np.ndarray) -> None:
         """Crossfade from the concealment to live sound, over as many blocks as that takes."""
+        assert self._stand_in is not None, "seen by the caller"
         length = int(REJOIN * self._rate)
-        count = min(frames, length - self._rejoined)
-        old = self._conceal(count)
-        sound = self._ring.read(frames)
+        count = min(len(out), length - self._rejoined)
+        old = self._stand_in.next(count)
+        self._ring.read_into(out)
         steps = np.arange(self._rejoined, self._rejoined + count, dtype=np.float32) + np.float32(0.5)
         angle = (steps * np.float32(math.pi / 2 / length))[:, None]
-        sound[:count] = old * np.cos(angle) + sound[:count] * np.sin(angle)
+        out[:count] = old * np.cos(angle) + out[:count] * np.sin(angle)
         self._rejoined += count
         if self._rejoined == length:
-            self._past = None
-        return sound
+            self._stand_in = None

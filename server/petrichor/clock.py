@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-SMOOTHING = 1.0  # seconds of the filter
+SMOOTHING = 5.0  # seconds of the filter, once it has seen so many; before, it takes the mean of what it has seen
 JUMP = 0.05  # seconds off, from which the line starts anew: another output leads, or the mix stood still
 SLACK = 0.003  # seconds off that are left alone within a phrase: more than the bursts leave, less than is heard
 SLEW = 5.0  # seconds in which most of what is off beyond that is made up for
@@ -34,15 +34,18 @@ class ClockFilter:
         self._line = line
         self._rate = rate
         self._last = -math.inf
+        self._seen = 0
 
     def note(self, position: int, now: float) -> None:
         """Take note that the mix has come to `position` at `now` seconds of the steady clock."""
         seen = position - now * self._rate
         line = float(self._line[0])
         if not abs(seen - line) < JUMP * self._rate:  # also where there is none yet
-            self._line[0] = seen
+            self._line[0], self._seen = seen, 1
         else:
-            self._line[0] = line + (seen - line) * -math.expm1(-(now - self._last) / SMOOTHING)
+            self._seen += 1
+            share = max(1 / self._seen, -math.expm1(-(now - self._last) / SMOOTHING))
+            self._line[0] = line + (seen - line) * share
         self._last = now
 
 
@@ -68,7 +71,8 @@ class SampleClock:
         self._rate = rate
         self._steady, self._wall = steady, wall
         self._line = math.nan  # frames at Unix time 0, as used
-        self._aligned = False  # whether the phrase's first cue has been given a whole frame
+        self._fraction = 0.0  # by which the first of the cues on their way lay off a whole frame, and so may the others
+        self._fresh = True  # whether the next cue is such a first
         self._followed = self._used = -math.inf
 
     @property
@@ -84,10 +88,11 @@ class SampleClock:
         """
         now = self._steady()
         self._used = now if busy else self._used
+        self._fresh = self._fresh or not busy
         seen = float(self._published[0]) + (now - self._wall()) * self._rate
         off = seen - self._line
         if now - self._used > QUIET or not abs(off) < JUMP * self._rate:
-            self._line, self._aligned = seen, False
+            self._line = seen
         elif abs(off) > SLACK * self._rate:
             beyond = math.copysign(abs(off) - SLACK * self._rate, off)
             self._line += beyond * -math.expm1(-(now - self._followed) / SLEW)
@@ -97,8 +102,6 @@ class SampleClock:
         """Return the frame of the mix that is mixed at a Unix time."""
         self._used = self._steady()
         exact = self._line + time_of_day * self._rate
-        position = round(exact)
-        if not self._aligned:  # else a phrase whose cues lie between two frames would be rounded both ways
-            self._line += position - exact
-            self._aligned = True
-        return position
+        if self._fresh:  # else cues that all lie halfway between two frames would be rounded now up, now down
+            self._fraction, self._fresh = exact - round(exact), False
+        return round(exact - self._fraction)

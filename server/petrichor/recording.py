@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -62,6 +63,7 @@ class Recorder:
         self._position = timeline.position if position is None else max(position, timeline.oldest)
         self._written = 0
         self._end: int | None = None
+        self._closing = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -71,15 +73,16 @@ class Recorder:
 
         Args:
             token: Goes into the report of the end.
-            position: First frame that is left out; not after the present one.
+            position: First frame that is left out, a little past or to come.
         """
         self._end_token = token
         present = self._timeline.position
-        self._end = present if position is None else min(position, present)
+        self._end = present if position is None else min(position, present + self._rate)
         self._stop.set()
 
     def join(self) -> None:
-        """Wait until the file is closed."""
+        """Wait until the file is closed; the mix does not go on meanwhile."""
+        self._closing = True
         self._thread.join()
 
     def _run(self) -> None:
@@ -105,8 +108,11 @@ class Recorder:
         lag = round(LAG * self._rate)
         while not self._stop.wait(PATIENCE):
             self._write_to(file, self._timeline.position - lag)
-        assert self._end is not None, "set before the event"
-        self._write_to(file, self._end)
+        end = self._end
+        assert end is not None, "set before the event"
+        while self._timeline.position < end and not self._closing:  # a stop at a sample may come just before it
+            time.sleep(PATIENCE / 10)
+        self._write_to(file, min(end, self._timeline.position))
 
     def _report(self, report: Recording) -> None:
         self._reports.put(report)

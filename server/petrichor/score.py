@@ -94,7 +94,18 @@ def _event(event: dict[str, Any], where: str) -> Message:
         raise ValueError(f"{where}: at is {at!r}, expected seconds")
     if not isinstance(args, list) or not all(isinstance(arg, (int, float, str)) for arg in args):
         raise ValueError(f"{where}: args is {args!r}, expected a list of numbers and texts")
-    return Message(address, tuple(args), _checked(float(at), where))
+    return Message(address, tuple(_as_sent(arg, where) for arg in args), _checked(float(at), where))
+
+
+def _as_sent(arg: float | str, where: str) -> float | str:
+    """Return an argument as it arrives over OSC, where a float has 32 bits: a score is the same live and offline."""
+    if not isinstance(arg, float):
+        return arg
+    try:
+        value: float = struct.unpack(">f", struct.pack(">f", arg))[0]
+    except OverflowError:
+        raise ValueError(f"{where}: got {arg!r}, expected a number that 32 bits can hold") from None
+    return value
 
 
 def _read_binary(data: bytes) -> list[Message]:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from petrichor.bench.client import Client
 from petrichor.config import ServeOptions
 from petrichor.osc import encode
 from petrichor.server import Server
-from petrichor.status import FIGURES
 from petrichor.voice_file import Voice
-from tests.live_server import Client, Listener, LiveServer, live_server, wait_until
+from tests.live_server import Listener, LiveServer, live_server, wait_until
 from tests.sound import find, level, likeness, longest_silence
 from tests.tiny_voices import BIRD, make_voice
 
@@ -27,9 +27,9 @@ def test_manners(server: LiveServer) -> None:
     client = server.client
     assert client.ask("/ping", reply="/pong").args == ()
     assert client.ask("/version", reply="/version.reply").args[0] == "petrichor"
-    status = client.ask("/status", reply="/status.reply").args
-    assert status[1:3] == (RATE, server.stream_port)
-    assert status[len(FIGURES) :] == (2, "bird", "playing", 8, "rain", "playing", 16)
+    status = server.status()
+    assert (status["rate"], status["stream_port"]) == (RATE, server.stream_port)
+    assert status["voices"] == [("bird", "playing", 8), ("rain", "playing", 16)]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_reload_is_heard_without_a_gap(server: LiveServer, voice_paths: dict[str
     sound = server.record("reload.wav", replace)
     assert np.isfinite(sound).all()
     assert longest_silence(sound[RATE // 10 :]) < 32
-    assert client.ask("/status", reply="/status.reply").args[len(FIGURES) + 1 :][:3] == ("bird", "playing", 4)
+    assert ("bird", "playing", 4) in server.status()["voices"]
 
 
 @pytest.mark.parametrize("how", ["truncated", "hash"])
@@ -149,7 +149,7 @@ def test_broken_file_changes_nothing_but_a_fail(
 
     sound = server.record("broken.wav", replace)
     assert longest_silence(sound[RATE // 10 :]) < 32
-    assert client.ask("/status", reply="/status.reply").args[len(FIGURES) + 2] == "playing"
+    assert ("bird", "playing", 8) in server.status()["voices"]
     assert not [message for message in client.heard if message.address == "/bird/loaded"]
 
 
@@ -161,7 +161,7 @@ def test_three_quick_replacements_end_on_the_last(server: LiveServer, voice_path
         wait_until(lambda: "bird.voice has changed" in server.log, "the change to be noticed")
     server.client.wait("/bird/loaded", lambda message: message.args[2] == 4)
     server.client.settle()
-    assert server.client.ask("/status", reply="/status.reply").args[len(FIGURES) + 1 :][:3] == ("bird", "playing", 4)
+    assert ("bird", "playing", 4) in server.status()["voices"]
 
 
 def test_new_file_becomes_a_voice_and_load_plays_it_elsewhere(server: LiveServer, voice_paths: dict[str, Path]) -> None:
@@ -169,7 +169,7 @@ def test_new_file_becomes_a_voice_and_load_plays_it_elsewhere(server: LiveServer
     server.client.wait("/brook/loaded")
     server.client.send("/bird/load", "brook")
     assert server.client.wait("/done").args == ("/bird/load", "brook.voice")
-    assert server.client.ask("/status", reply="/status.reply").args[len(FIGURES)] == 3
+    assert len(server.status()["voices"]) == 3
 
 
 def test_future_bundle_waits_for_its_time_and_a_late_one_is_told(server: LiveServer) -> None:
@@ -231,7 +231,7 @@ def test_recordings_ordered_in_quick_succession(server: LiveServer) -> None:
     client.send("/record")
     client.wait("/fail", lambda message: "exists already" in str(message.args[1]))
     client.wait("/done", lambda message: len(message.args) == 3)
-    assert client.ask("/status", reply="/status.reply").args[5] == ""
+    assert server.status()["recording"] == ""
 
 
 def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) -> None:

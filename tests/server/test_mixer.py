@@ -61,8 +61,8 @@ def test_gains_glide_without_a_step_whatever_the_block() -> None:
     whole, parts = Glide(RATE, (1.0, 1.0)), Glide(RATE, (1.0, 1.0))
     for glide in (whole, parts):
         glide.to((0.0, 0.5))
-    once = whole.next(4096)
-    joined = np.concatenate([np.broadcast_to(parts.next(n), (n, 2)) for n in (1, 63, 64, 256, 1000, 2712)])
+    once = whole.next(5000)
+    joined = np.concatenate([np.broadcast_to(parts.next(n), (n, 2)) for n in (1, 63, 64, 256, 1000, 3616)])
     np.testing.assert_array_equal(once, joined)
     assert whole.next(1).tolist() == [0.0, 0.5]
     assert largest_step(once) < 0.005

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from petrichor.osc import Message, encode
@@ -28,7 +29,7 @@ def test_toml_is_sorted_by_time(tmp_path: Path) -> None:
         '[[event]]\nat = 0.5\naddress = "/rain/load"\nargs = ["other"]\n'
     )
     assert read_score(path) == [
-        Message("/rain/intensity", (0.8,), 0.5),
+        Message("/rain/intensity", (float(np.float32(0.8)),), 0.5),
         Message("/rain/load", ("other",), 0.5),
         Message("/rain/new", (), 2.0),
     ]

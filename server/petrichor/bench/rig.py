@@ -11,42 +11,45 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from petrichor.bench.client import PATIENCE, Client
 from petrichor.errors import PetrichorError
 from petrichor.status import FIGURES
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PROBES = {name: Path(__file__).with_name(f"{name}.voice") for name in ("probe-1", "probe-2")}
 PITCHES = {"probe-1": 1000.0, "probe-2": 1400.0}  # Hz at latent 0
 PORTS = re.compile(r"OSC on \S+:(\d+), streams on (\d+)")
 
 
-class Rig:
-    """A running server: `with Rig({"a": PROBES["probe-1"]}) as rig: …`.
+class Served:
+    """A running server, started here.
 
     Args:
-        voices: Name → voice file, copied into the server's voice folder.
+        voices: The voice folder.
+        recordings: The recordings folder; the server's log goes beside it.
         options: More options of `petrichor serve`.
 
     Attributes:
-        folder: The voice folder.
-        process: The control process.
+        voices: The voice folder.
+        recordings: The recordings folder.
+        process: The control process, in a session of its own.
         client: A client that is notified.
+        port: UDP port of control messages.
         stream_port: UDP port of sound streams.
         started: Steady clock just before the start.
     """
 
-    def __init__(self, voices: Mapping[str, Path], options: Sequence[str] = ()) -> None:
+    def __init__(self, voices: Path, recordings: Path, options: Sequence[str] = ()) -> None:
         """Start it, and wait until every voice is in the mix."""
-        self._temporary = tempfile.TemporaryDirectory(prefix="petrichor-rig-")
-        root = Path(self._temporary.name)
-        self.folder = root / "voices"
-        self.folder.mkdir()
-        for name, path in voices.items():
-            (self.folder / f"{name}.voice").write_bytes(path.read_bytes())
-        self._log = root / "server.log"
-        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--device", "none"]
-        command += ["--voices", str(self.folder), "--recordings", str(root / "recordings"), "--max-rate", "0", *options]
+        self.voices = voices
+        self.recordings = recordings
+        self._log = recordings.parent / "server.log"
+        command = [sys.executable, "-m", "petrichor", "serve", "--port", "0"]
+        command += ["--voices", str(voices), "--recordings", str(recordings), *options]
         with self._log.open("w") as log:
             self.started = time.monotonic()
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
@@ -66,7 +69,7 @@ class Rig:
         self.client.ask("/notify", 1, reply="/done")
         self.client.settle()
 
-    def __enter__(self) -> Rig:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -80,7 +83,7 @@ class Rig:
         return self._log.read_text()
 
     def close(self) -> None:
-        """End it as a performer does."""
+        """End it as a performer does, and whatever is left of it by force."""
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(PATIENCE)
@@ -89,36 +92,69 @@ class Rig:
         self.kill()
 
     def kill(self) -> None:
-        """End all that is left of it."""
+        """End it by force."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait()
-        self._temporary.cleanup()
-
-    def replace(self, name: str, path: Path) -> float:
-        """Replace a voice file, and return the steady clock when it was complete."""
-        temporary = self.folder / f".{name}.next"
-        temporary.write_bytes(path.read_bytes())
-        temporary.replace(self.folder / f"{name}.voice")
-        return time.monotonic()
+        if hasattr(self, "client"):
+            self.client.close()
 
     def children(self) -> dict[int, str]:
         """Return the processes that the server has started, directly or not: number → name."""
         return descendants(self.process.pid)
 
-    def renderer(self, name: str) -> int:
-        """Return the number of the process that plays a voice; the youngest, where one is being replaced."""
+    def named(self, name: str) -> list[int]:
+        """Return the numbers of the processes that play a part ("audio", "card", or a voice's name), oldest first."""
         wanted = f"petrichor-{name}"[:15]
-        found = [number for number, called in self.children().items() if called == wanted]
-        if not found:
-            raise PetrichorError(f"no process plays {name}")
-        return max(found, key=_age_key)
+        return sorted((number for number, called in self.children().items() if called == wanted), key=_age_key)
 
     def status(self) -> dict[str, object]:
-        """Return what `/status` tells, by name."""
-        return dict(zip(FIGURES, self.client.ask("/status", reply="/status.reply").args, strict=False))
+        """Return what `/status` tells, by name; "voices" is a list of (name, state, latent size)."""
+        args = self.client.ask("/status", reply="/status.reply").args
+        told = dict(zip(FIGURES, args, strict=False))
+        voices = args[len(FIGURES) + 1 :]
+        told["voices"] = list(zip(voices[::3], voices[1::3], voices[2::3], strict=True))
+        return told
+
+
+class Rig(Served):
+    """A running server with a voice folder of its own: `with Rig({"a": PROBES["probe-1"]}) as rig: …`.
+
+    Args:
+        voices: Name → voice file, copied into the folder.
+        options: More options of `petrichor serve`.
+    """
+
+    def __init__(self, voices: Mapping[str, Path], options: Sequence[str] = ()) -> None:
+        """Start it, and wait until every voice is in the mix."""
+        self._temporary = tempfile.TemporaryDirectory(prefix="petrichor-rig-")
+        root = Path(self._temporary.name)
+        folder = root / "voices"
+        folder.mkdir()
+        for name, path in voices.items():
+            (folder / f"{name}.voice").write_bytes(path.read_bytes())
+        super().__init__(folder, root / "recordings", ["--device", "none", "--max-rate", "0", *options])
+
+    def kill(self) -> None:
+        """End it by force, and remove its folder."""
+        super().kill()
+        self._temporary.cleanup()
+
+    def replace(self, name: str, path: Path) -> float:
+        """Replace a voice file, and return the steady clock when it was complete."""
+        temporary = self.voices / f".{name}.next"
+        temporary.write_bytes(path.read_bytes())
+        temporary.replace(self.voices / f"{name}.voice")
+        return time.monotonic()
+
+    def renderer(self, name: str) -> int:
+        """Return the number of the process that plays a voice; the youngest, where one is being replaced."""
+        found = self.named(name)
+        if not found:
+            raise PetrichorError(f"no process plays {name}")
+        return found[-1]
 
     def memory(self) -> float:
         """Return the memory of all processes, in MB; pages that several share count once."""

@@ -1,0 +1,86 @@
+"""What stands in for a renderer that is late or dead: its recent past, continued.
+
+It goes on from the place in the past that is most like its end, so that a tone goes on as a tone and a texture as a
+texture; from there to the next such place, and so on. Where two places meet they are crossfaded; at the very start,
+where there is nothing after the end to fade from, what is left of a step decays. Owned by a channel of the mixer.
+
+Reference: the idea is that of waveform-similarity packet-loss concealment; see D. Goodman et al., "Waveform
+substitution techniques for recovering missing speech segments in packet voice communications", IEEE Trans. ASSP 34(6),
+1986.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+TEMPLATE = 480  # frames that are compared: 10 ms at 48 kHz, a whole turn of 100 Hz
+OVERLAP = 480  # frames of a crossfade from one place to the next
+LEAST = 2400  # frames that a place has to go on for
+DECAY = 48.0  # frames in which a step at the start decays to a third
+
+
+class Concealment:
+    """Endless sound from a stretch of the past.
+
+    Args:
+        past: The past, newest last. Shape [frames, 2], float32.
+    """
+
+    def __init__(self, past: np.ndarray) -> None:
+        """Find the first place to go on from."""
+        self._past = past
+        self._position = 0
+        self._left = np.zeros((0, 2), np.float32)  # the crossfade that is being played
+        self._made = 0
+        self._step = np.zeros(2, np.float32)
+        self._useful = len(past) >= 2 * (TEMPLATE + OVERLAP + LEAST)
+        if self._useful:
+            self._position = self._place_like(past[-TEMPLATE:], len(past) - LEAST) + TEMPLATE
+            self._step = past[-1] - past[self._position - 1]
+
+    def next(self, frames: int) -> np.ndarray:
+        """Return the next frames: silence where the past is too short. Shape [frames, 2], float32"""
+        if not self._useful:
+            return np.zeros((frames, 2), np.float32)
+        pieces, have = [], 0
+        while have < frames:
+            piece = self._piece(frames - have)
+            pieces.append(piece)
+            have += len(piece)
+        sound = np.concatenate(pieces)
+        if self._made < 20 * DECAY:
+            decay = np.exp(-(self._made + np.arange(frames, dtype=np.float32)) / np.float32(DECAY))
+            sound += self._step * decay[:, None]
+        self._made += frames
+        return sound
+
+    def _piece(self, most: int) -> np.ndarray:
+        """Return up to so many frames: of the crossfade that is being played, or of the past up to the next one."""
+        if not len(self._left):
+            until = len(self._past) - OVERLAP - self._position
+            if until > 0:
+                start, count = self._position, min(most, until)
+                self._position += count
+                return self._past[start : start + count]
+            self._left = self._crossfade()
+        piece, self._left = self._left[:most], self._left[most:]
+        return piece
+
+    def _crossfade(self) -> np.ndarray:
+        """Move to the place that is most like where the past ends, and return the way there. Shape [OVERLAP, 2]"""
+        old = self._past[-OVERLAP:]
+        place = self._place_like(old, len(self._past) - 2 * OVERLAP - LEAST)
+        new = self._past[place : place + OVERLAP]
+        self._position = place + OVERLAP
+        rise = ((np.arange(OVERLAP, dtype=np.float32) + np.float32(0.5)) / OVERLAP)[:, None]
+        return old * (1 - rise) + new * rise
+
+    def _place_like(self, template: np.ndarray, end: int) -> int:
+        """Return the first frame of the stretch before `end` that is most like the template, by correlation."""
+        field = self._past[:end].sum(1, dtype=np.float64)
+        wanted = template.sum(1, dtype=np.float64)
+        size = 1 << (len(field) + len(wanted)).bit_length()
+        products = np.fft.irfft(np.fft.rfft(field, size) * np.conj(np.fft.rfft(wanted, size)), size)
+        energy = np.concatenate(([0.0], np.cumsum(np.square(field))))
+        norms = np.sqrt(np.maximum(energy[len(wanted) :] - energy[: -len(wanted)], 1e-12))
+        return int((products[: len(norms)] / norms).argmax())

@@ -1,0 +1,59 @@
+"""What stands in for a late renderer: goes on as it was, endlessly, without a step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from petrichor.bench.listening import largest_step, longest_silence
+from petrichor.concealment import Concealment
+
+RATE = 48000
+
+
+def tone(frames: int, hz: float) -> np.ndarray:
+    wave = 0.5 * np.sin(2 * np.pi * hz / RATE * np.arange(frames))
+    return np.repeat(wave[:, None], 2, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("hz", [110.0, 440.0, 1234.5])
+@pytest.mark.parametrize("block", [64, 97, 1000])
+def test_a_tone_goes_on_as_the_tone(hz: float, block: int) -> None:
+    past = tone(24000, hz)
+    stand_in = Concealment(past)
+    sound = np.concatenate([past, *(stand_in.next(block) for _ in range(100_000 // block))])
+    assert largest_step(sound)[0] < 0.01
+    assert longest_silence(sound) < 4
+    levels = np.sqrt(np.mean(np.square(sound[: len(sound) // 4800 * 4800].reshape(-1, 9600)), 1))
+    assert np.ptp(levels) < 0.02
+
+
+def test_noise_goes_on_as_noise() -> None:
+    past = (0.1 * np.random.default_rng(0).standard_normal((24000, 2))).astype(np.float32)
+    stand_in = Concealment(past)
+    sound = np.concatenate([past[-4800:], stand_in.next(96000)])
+    assert np.abs(np.diff(sound, axis=0)).max() < 1.1 * np.abs(np.diff(past, axis=0)).max()
+    levels = np.sqrt(np.mean(np.square(sound.reshape(-1, 4800 * 2)), 1))
+    assert levels.min() > 0.08
+    assert levels.max() < 0.12
+
+
+def test_blocks_of_any_size_join_to_the_same() -> None:
+    past = (0.1 * np.random.default_rng(1).standard_normal((20000, 2))).astype(np.float32)
+    whole = Concealment(past).next(60000)
+    parts, stand_in, left = [], Concealment(past), 60000
+    for size in [1, 64, 500, 33] * 1000:
+        if not left:
+            break
+        parts.append(stand_in.next(min(size, left)))
+        left -= len(parts[-1])
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-7)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 500, 3000])
+def test_too_little_past_is_silence(frames: int) -> None:
+    assert not Concealment(tone(frames, 440)).next(1000).any()
+
+
+def test_silence_goes_on_as_silence() -> None:
+    assert not Concealment(np.zeros((24000, 2), np.float32)).next(50000).any()
