@@ -16,6 +16,7 @@ import multiprocessing
 import select
 import signal
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -31,7 +32,7 @@ from petrichor.limiter import LOOKAHEAD
 from petrichor.mixer import Mixer
 from petrichor.orders import Attach, ClearCues, Cued, Detach, Detached, Place, Quit, Record, Recording, Started
 from petrichor.priority import AUDIO, use_realtime_priority
-from petrichor.processes import name_process
+from petrichor.processes import SWITCH_INTERVAL, name_process
 from petrichor.recording import Recorder
 from petrichor.segment import Segment
 from petrichor.slots import Slot
@@ -284,5 +285,6 @@ def run_audio(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the control process decides when the sound ends
     name_process("audio")
+    sys.setswitchinterval(SWITCH_INTERVAL)
     streams.setblocking(False)
     AudioProcess(options, streams, bells, wake, reports).run()

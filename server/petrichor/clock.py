@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 
-SMOOTHING = 5.0  # seconds of the filter, once it has seen so many; before, it takes the mean of what it has seen
+STRETCH, STRETCHES = 0.25, 12  # seconds, and how many of them: three seconds of past make the line
 JUMP = 0.05  # seconds off, from which the line starts anew: another output leads, or the mix stood still
 SLACK = 0.003  # seconds off that are left alone within a phrase: more than the bursts leave, less than is heard
 SLEW = 5.0  # seconds in which most of what is off beyond that is made up for
+TRIES, QUICK = 8, 5e-6  # looks at two clocks, until they are no more seconds apart than that
+GIVEN = 1024  # times whose frames are remembered: a bundle's messages are not all asked about at once
 QUIET = 10.0  # seconds without a cue, after which a new phrase begins
 
 
 class ClockFilter:
     """The audio process's side: from bursts to a line.
+
+    The mix can be behind what its output wants, never ahead: so the line is the highest of what was seen lately.
 
     Args:
         line: Where it is published: frames at time 0 of the steady clock, NaN before the first. Shape [1], float64.
@@ -33,20 +38,21 @@ class ClockFilter:
         """Go on with the line that is there."""
         self._line = line
         self._rate = rate
-        self._last = -math.inf
-        self._seen = 0
+        self._highest: deque[tuple[int, float]] = deque()  # stretch of time → highest in it
 
     def note(self, position: int, now: float) -> None:
         """Take note that the mix has come to `position` at `now` seconds of the steady clock."""
         seen = position - now * self._rate
         line = float(self._line[0])
-        if not abs(seen - line) < JUMP * self._rate:  # also where there is none yet
-            self._line[0], self._seen = seen, 1
-        else:
-            self._seen += 1
-            share = max(1 / self._seen, -math.expm1(-(now - self._last) / SMOOTHING))
-            self._line[0] = line + (seen - line) * share
-        self._last = now
+        if not line - seen < JUMP * self._rate:  # it stood still; also where there is no line yet
+            self._highest.clear()
+        stretch = int(now / STRETCH)
+        if self._highest and self._highest[-1][0] == stretch:
+            seen = max(seen, self._highest.pop()[1])
+        self._highest.append((stretch, seen))
+        while self._highest[0][0] <= stretch - STRETCHES:
+            self._highest.popleft()
+        self._line[0] = max(highest for _, highest in self._highest)
 
 
 class SampleClock:
@@ -74,6 +80,7 @@ class SampleClock:
         self._fraction = 0.0  # by which the first of the cues on their way lay off a whole frame, and so may the others
         self._fresh = True  # whether the next cue is such a first
         self._followed = self._used = -math.inf
+        self._given: dict[float, int] = {}  # time of day → frame, the last few
 
     @property
     def known(self) -> bool:
@@ -89,7 +96,7 @@ class SampleClock:
         now = self._steady()
         self._used = now if busy else self._used
         self._fresh = self._fresh or not busy
-        seen = float(self._published[0]) + (now - self._wall()) * self._rate
+        seen = float(self._published[0]) - self._wall_ahead() * self._rate
         off = seen - self._line
         if now - self._used > QUIET or not abs(off) < JUMP * self._rate:
             self._line = seen
@@ -98,10 +105,30 @@ class SampleClock:
             self._line += beyond * -math.expm1(-(now - self._followed) / SLEW)
         self._followed = now
 
+    def _wall_ahead(self) -> float:
+        """Return by how many seconds the time of day is ahead of the steady clock.
+
+        This process may be held up between two looks at the clocks: of a few tries the quickest counts.
+        """
+        best, ahead = math.inf, 0.0
+        for _ in range(TRIES):
+            before, wall, after = self._steady(), self._wall(), self._steady()
+            if after - before < best:
+                best, ahead = after - before, wall - (before + after) / 2
+            if best < QUICK:
+                break
+        return ahead
+
     def position_at(self, time_of_day: float) -> int:
-        """Return the frame of the mix that is mixed at a Unix time."""
+        """Return the frame of the mix that is mixed at a Unix time; the same for the same time, asked again soon."""
         self._used = self._steady()
+        known = self._given.get(time_of_day)
+        if known is not None:
+            return known
         exact = self._line + time_of_day * self._rate
         if self._fresh:  # else cues that all lie halfway between two frames would be rounded now up, now down
             self._fraction, self._fresh = exact - round(exact), False
-        return round(exact - self._fraction)
+        position = self._given[time_of_day] = round(exact - self._fraction)
+        if len(self._given) > GIVEN:
+            del self._given[next(iter(self._given))]
+        return position

@@ -14,6 +14,10 @@ from pathlib import Path
 SHARED = ["numpy", "soxr", "ai_edge_litert.interpreter", "petrichor.audio", "petrichor.renderer"]
 SHARED += ["petrichor.clip_engine", "petrichor.stream_engine", "petrichor.card"]
 
+# Seconds after which a thread yields Python's lock to one that waits for it: where a block loop shares a process with a
+# thread that makes clips or writes files, the usual 5 ms let it fall behind by up to 0.1 s (measured, a tiny bird).
+SWITCH_INTERVAL = 0.0002
+
 
 def process_context() -> BaseContext:
     """Return how to start processes: from a fork server on Linux, else anew (macOS's own libraries dislike a fork)."""

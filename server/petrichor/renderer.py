@@ -11,6 +11,7 @@ import gc
 import logging
 import multiprocessing
 import signal
+import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +23,7 @@ from petrichor.engine import Engine, open_engine
 from petrichor.errors import VoiceFileError
 from petrichor.limiter import LOOKAHEAD
 from petrichor.priority import RENDERER, use_realtime_priority
-from petrichor.processes import name_process
+from petrichor.processes import SWITCH_INTERVAL, name_process
 from petrichor.segment import Segment
 from petrichor.slots import Slot
 from petrichor.spool import copy_voice
@@ -103,6 +104,7 @@ def run_renderer(options: RendererOptions, bell: Bell, audio: Bell, report: Conn
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     name_process(options.voice)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         engine = _open(options, report)
     except VoiceFileError as error:
