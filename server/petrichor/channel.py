@@ -56,6 +56,8 @@ class Channel:
         self._fade.start(1.0, int(fade_in * rate))
         self._stand_in: Concealment | None = None
         self._rejoined = 0  # frames of the crossfade back that are done
+        self._stale = 0  # frames that were written when the renderer fell silent: what is left of them is not played
+        self._last = np.zeros(2, np.float32)  # frame, gains not applied, while it is concealed
 
     @property
     def done(self) -> bool:
@@ -72,8 +74,8 @@ class Channel:
         self._fade.start(0.0, int(fade_out * self._rate))
 
     def ready(self, frames: int) -> bool:
-        """Whether live sound for the next frames is there."""
-        return self._ring.fill >= frames
+        """Whether live sound for the next frames is there; a renderer that fell silent has to have written again."""
+        return self._ring.fill >= frames and (self._stand_in is None or self._ring.written > self._stale)
 
     @property
     def concealing(self) -> bool:
@@ -106,7 +108,9 @@ class Channel:
     def _conceal(self, frames: int) -> np.ndarray:
         if self._stand_in is None:
             self._stand_in = Concealment(self._ring.history(int(HISTORY * self._rate)))
-        self._rejoined = 0
+        elif self._rejoined:  # it fell silent again on its way back
+            self._stand_in.join(self._last)
+        self._rejoined, self._stale = 0, self._ring.written
         return self._stand_in.next(frames)
 
     def _rejoin(self, out: np.ndarray) -> None:
@@ -119,6 +123,7 @@ class Channel:
         steps = np.arange(self._rejoined, self._rejoined + count, dtype=np.float32) + np.float32(0.5)
         angle = (steps * np.float32(math.pi / 2 / length))[:, None]
         out[:count] = old * np.cos(angle) + out[:count] * np.sin(angle)
+        self._last = out[-1].copy()
         self._rejoined += count
         if self._rejoined == length:
             self._stand_in = None

@@ -7,9 +7,9 @@ import pytest
 
 from petrichor.channel import Channel, stereo_gains
 from petrichor.controls import Strip
-from petrichor.cues import Part
+from petrichor.cues import Cue, Part
 from petrichor.glide import Fade, Glide
-from petrichor.limiter import LOOKAHEAD
+from petrichor.limiter import CEILING, LOOKAHEAD
 from petrichor.mixer import Mixer
 from petrichor.ring import FRAMES, Ring
 
@@ -114,6 +114,41 @@ def test_return_of_a_renderer_has_no_step_whatever_the_block(block: int) -> None
     sound += [play(channel, block) for _ in range(5000 // block)]
     assert not channel.concealing
     assert largest_step(np.concatenate(sound)[1000:]) < 2 * largest_step(tone(4096))
+
+
+@pytest.mark.parametrize("returned", [64, 100, 300, 479])
+def test_renderer_that_falls_silent_again_on_its_way_back_makes_no_step(returned: int) -> None:
+    """It comes back with less than the crossfade takes, and what it had left before is not taken for life."""
+    ring = new_ring()
+    channel = Channel(ring, strip(), RATE, fade_in=0.001)
+    ring.write(tone(24000))
+    sound = [play(channel, 470) for _ in range(51)]  # 30 frames are left over
+    sound += [play(channel, 20) for _ in range(100)]
+    assert channel.concealing
+    ring.write(tone(returned, start=77))
+    sound += [play(channel, 64) for _ in range(60)]
+    ring.write(tone(4800, start=77 + returned))
+    sound += [play(channel, 64) for _ in range(60)]
+    assert not channel.concealing
+    assert largest_step(np.concatenate(sound)[1000:]) < 2 * largest_step(tone(4096))
+
+
+def test_cues_act_on_their_frame_of_the_mix() -> None:
+    """Whatever the blocks: a channel and the master are opened in the middle of one."""
+    for blocks in ([256] * 40, [1] * 10240, [1000, 24, 9216]):
+        mixer, ring = Mixer(RATE, position=10_000), new_ring()
+        ring.write(np.full((12000, 2), 0.5, np.float32))
+        mixer.add(0, Channel(ring, Part({"gain": 0.0, "pan": 0.0, "mute": 1}), RATE, fade_in=0.0001))
+        mixer.place(None, {"gain": -60.0}, 9_000)
+        mixer.cue(0, (Cue(1, 15_111, {"mute": 0}),))  # the master has glided to silence by then
+        mixer.cue(None, (Cue(2, 16_345, {"gain": 0.0}), Cue(3, 18_000, {"gain": 12.0})))
+        mixer.cue(7, (Cue(4, 11_000, {"mute": 0}),))  # a slot that has gone
+        mixer.clear_cues(0)
+        sound = np.concatenate([mixer.mix(frames)[0] for frames in blocks])[:, 0]
+        assert 10_000 + int(np.flatnonzero(sound)[0]) == 16_345
+        assert ring.offset == 10_000 + LOOKAHEAD
+        assert mixer.limiter.gain < 1.0
+        assert np.abs(sound).max() <= CEILING * 1.000001
 
 
 def test_renderer_that_never_wrote_is_silence() -> None:
