@@ -189,6 +189,8 @@ class Server:
         self._desk.conductor.due(self._dispatch.busy)
         for path in self._folder.changed():
             self._file_changed(path)
+        for path in self._folder.gone():
+            self._file_gone(path)
         self._look_after(time.monotonic())
         self._desk.commands.settle()
 
@@ -234,6 +236,12 @@ class Server:
         for name in names:
             log.info("%s: %s %s", name, path.name, "has changed" if name in voices else "is new")
             self._supervisor.load(name, path)
+
+    def _file_gone(self, path: Path) -> None:
+        for voice in self._supervisor.voices.values():
+            if voice.file == path:
+                log.info("%s: %s is gone; the voice plays on until it is unloaded", voice.name, path.name)
+                self._wire.announce(f"/{voice.name}/gone", voice.name)
 
     def _attend_audio(self) -> None:
         report = self._audio.receive()

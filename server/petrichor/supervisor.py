@@ -202,7 +202,6 @@ class Supervisor:
         if old is not None:
             old.ending = True
             self._order(Detach(old.slot, FADE))
-        self._pool.drop_copies(list(self.voices.values()))
         loaded = renderer.loaded
         log.info("%s: %s is heard (%s, version %s)", voice.name, renderer.path.name, loaded.kind, loaded.version)
         self._announce(f"/{voice.name}/loaded", voice.name, loaded.version, loaded.latent_size, loaded.sample_rate)
@@ -219,6 +218,7 @@ class Supervisor:
     def _ended(self, voice: HostedVoice, renderer: Renderer) -> None:
         """A renderer process is gone: as asked, or by accident."""
         self._pool.reap(renderer)
+        self._pool.drop_copies(list(self.voices.values()))
         reason = renderer.fault or "its renderer died"
         if renderer is voice.incoming:
             voice.incoming = None

@@ -49,13 +49,12 @@ class VoiceFolder:
         self._seen: dict[Path, Signature] = {}
         self._pending: dict[Path, float] = {}  # path → monotonic time at which it counts as settled
         self._events: queue.SimpleQueue[tuple[Path, float]] = queue.SimpleQueue()
+        self._gone: list[Path] = []
         self._next_scan = 0.0
+        self._identity: tuple[int, int] | None = None  # of the folder that is watched
         self._observer = Observer()
-        try:
-            self._observer.schedule(_Handler(self._events, bell), str(path), recursive=False)
-            self._observer.start()
-        except OSError as error:
-            log.warning("%s cannot be watched (%s): scanned every %.0f s", path, error, SCAN)
+        self._observer.start()
+        self._watch()
 
     def files(self) -> list[Path]:
         """Return the voice files that are there now, by name."""
@@ -110,10 +109,13 @@ class VoiceFolder:
             self._pending[path] = now + settle
         if now >= self._next_scan:
             self._next_scan = now + SCAN
-            for path in self.files():
-                if path not in self._pending and _signature(path) != self._seen.get(path):
-                    self._pending[path] = now + SETTLE_OPEN
+            self._scan(now)
         return [path for path in list(self._pending) if self._settled(path, now)]
+
+    def gone(self) -> list[Path]:
+        """Return the files, once known, that have been found missing since the last call."""
+        gone, self._gone = self._gone, []
+        return gone
 
     @property
     def next_look(self) -> float:
@@ -125,6 +127,32 @@ class VoiceFolder:
         if self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
+
+    def _watch(self) -> None:
+        """Watch the folder that is at the path now: it may have been moved away and another put in its place."""
+        identity = _identity(self.path)
+        if identity == self._identity:
+            return
+        self._identity = identity
+        try:
+            self._observer.unschedule_all()
+            if identity is None:
+                log.warning("%s is gone: its voices play on", self.path)
+            else:
+                self._observer.schedule(_Handler(self._events, self._bell), str(self.path), recursive=False)
+        except OSError as error:  # of events there are not enough, or none: some network folders, some containers
+            log.warning("%s cannot be watched (%s): scanned every %.0f s", self.path, error, SCAN)
+
+    def _scan(self, now: float) -> None:
+        """Look for what events have missed."""
+        self._watch()
+        files = self.files()
+        for path in files:
+            if path not in self._pending and _signature(path) != self._seen.get(path):
+                self._pending[path] = now + SETTLE_OPEN
+        for path in set(self._seen).difference(files):
+            del self._seen[path]
+            self._gone.append(path)
 
     def _settled(self, path: Path, now: float) -> bool:
         if self._pending[path] > now:
@@ -164,6 +192,14 @@ def _named_voice(path: Path) -> bool:
 
 def _is_voice(path: Path) -> bool:
     return _named_voice(path) and path.is_file()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)
 
 
 def _signature(path: Path) -> Signature | None:

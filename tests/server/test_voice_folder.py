@@ -93,6 +93,90 @@ def test_folder_that_vanishes_and_returns(folder: VoiceFolder, told: Callable[..
     assert told(10.0) == ["a.voice"]
 
 
+def test_folder_that_returned_is_watched_again(folder: VoiceFolder, told: Callable[..., list[str]]) -> None:
+    """Not only scanned: what happens in it is told sooner than a scan would, once the scan has seen that it is back."""
+    away = folder.path.with_name("away")
+    folder.path.rename(away)
+    assert told(1.2) == []
+    away.rename(folder.path)
+    assert told(1.2) == []
+    folder.path.rename(away)
+    folder.path.mkdir()  # another folder in its place
+    assert told(1.2) == []
+    folder._next_scan = time.monotonic() + 60
+    (folder.path / "a.voice").write_bytes(b"1")
+    assert told() == ["a.voice"]
+
+
+def test_no_events_to_be_had_is_said_and_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the system has no watches left."""
+    monkeypatch.setattr("petrichor.voice_folder.Observer", _NoWatches)
+    hear, ring = Bell.pair()
+    folder = VoiceFolder(tmp_path, ring)
+    assert "no space left on device" in caplog.text
+    assert "scanned every" in caplog.text
+    (tmp_path / "a.voice").write_bytes(b"1")
+    found: list[Path] = []
+    wait_until(lambda: found.extend(folder.changed()) or found, "the scan")
+    assert [path.name for path in found] == ["a.voice"]
+    folder.close()
+    hear.close()
+    ring.close()
+
+
+class _NoWatches:
+    def start(self) -> None:
+        pass
+
+    def is_alive(self) -> bool:
+        return False
+
+    def unschedule_all(self) -> None:
+        pass
+
+    def schedule(self, *_: object, **__: object) -> None:
+        raise OSError(28, "no space left on device")
+
+
+def test_links_that_point_elsewhere_and_targets_that_change_are_told(
+    folder: VoiceFolder, told: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).write_bytes(name.encode())
+    link = folder.path / "a.voice"
+    link.symlink_to(tmp_path / "one")
+    assert told(5.0) == ["a.voice"]
+    (tmp_path / "next").symlink_to(tmp_path / "other")
+    (tmp_path / "next").replace(link)
+    assert told(5.0) == ["a.voice"]
+    (tmp_path / "other").write_bytes(b"changed")
+    assert told(5.0) == ["a.voice"]
+    (tmp_path / "other").unlink()  # the link leads nowhere
+    assert told() == []
+    assert [path.name for path in folder.gone()] == ["a.voice"]
+
+
+def test_renamed_file_is_gone_under_one_name_and_new_under_the_other(
+    folder: VoiceFolder, told: Callable[..., list[str]]
+) -> None:
+    (folder.path / "a.voice").write_bytes(b"1")
+    assert told() == ["a.voice"]
+    (folder.path / "a.voice").rename(folder.path / "b.voice")
+    assert told() == ["b.voice"]
+    folder._next_scan = 0.0
+    assert told(0.1) == []
+    assert [path.name for path in folder.gone()] == ["a.voice"]
+    assert folder.gone() == []
+
+
+@pytest.mark.parametrize("name", ["master.voice", "audio.voice", "x" * 65 + ".voice"])
+def test_reserved_and_long_names_are_no_voices(folder: VoiceFolder, name: str) -> None:
+    (folder.path / name).write_bytes(b"1")
+    assert folder.files() == []
+
+
 def test_bell_rings(tmp_path: Path) -> None:
     hear, ring = Bell.pair()
     folder = VoiceFolder(tmp_path, ring)
