@@ -17,13 +17,14 @@ class Jack(Process):
     Args:
         rate: Hz.
         period: Frames; long, as nothing here is about latency.
+        name: Of the server, to follow one that has died; None for one of its own.
 
     Attributes:
         environment: What a client needs in its environment to find this server and no other.
     """
 
-    def __init__(self, rate: int = 48000, period: int = 1024) -> None:
-        self.name = f"petrichor-{os.getpid()}-{next(_numbers)}"
+    def __init__(self, rate: int = 48000, period: int = 1024, name: str | None = None) -> None:
+        self.name = name or f"petrichor-{os.getpid()}-{next(_numbers)}"
         self.environment = {
             "JACK_NO_AUDIO_RESERVATION": "1",
             "JACK_DEFAULT_SERVER": self.name,

@@ -103,6 +103,11 @@ class Process:
         wait_for(lambda: not self.running, timeout, lambda: f"the end of it:\n{self.output}")
         self._reader.join()
 
+    def kill(self) -> None:
+        """End the program as an accident does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
     def close(self) -> None:
         """End the program and whatever it started."""
         for sign, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
