@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message import OscMessage, ParseError
 from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
 
 from petrichor.errors import MessageError
@@ -68,7 +68,7 @@ def encode(address: str, *args: object) -> bytes:
         *args: int, float, str or bytes.
 
     Raises:
-        ValueError: An argument is of another type.
+        ValueError: An argument is of another type, or a text that OSC cannot hold.
     """
     builder = OscMessageBuilder(address)
     tags = {int: "i", float: "f", str: "s", bytes: "b"}
@@ -76,7 +76,7 @@ def encode(address: str, *args: object) -> bytes:
         for arg in args:
             builder.add_arg(arg, tags[type(arg)])  # type: ignore[arg-type]
         return builder.build().dgram
-    except (KeyError, BuildError) as error:
+    except (KeyError, BuildError, ParseError) as error:  # the builder reads back what it has built
         raise ValueError(f"{address}: cannot send {args!r:.80}: {error}") from error
 
 

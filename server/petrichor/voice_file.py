@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -34,6 +35,9 @@ MEMBER_LIMITS = {  # bytes; the published bird at 5 s and 44.1 kHz is 907 MB, th
     "arrays.npz": 64 << 20,
     "CREDITS.md": 1 << 20,
 }
+MAX_BYTES = sum(MEMBER_LIMITS.values()) + (1 << 20)
+MAX_ENTRIES, MAX_DIRECTORY = 1024, 1 << 18  # of a zip, and bytes of its directory
+END_OF_ZIP = 22 + (1 << 16)  # bytes of a zip's end record and the longest comment after it
 MAX_LATENT = 4096
 MAX_RATE = 192_000  # Hz
 MAX_FRAMES = 60 * MAX_RATE
@@ -208,6 +212,11 @@ def read_voice(path: Path | str) -> Voice:
     """
     path = Path(path)
     try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            _expect(size <= MAX_BYTES, f"has {size} bytes, at most {MAX_BYTES} allowed")
+            file.seek(max(0, size - END_OF_ZIP))
+            _expect_small_directory(file.read())
         with zipfile.ZipFile(path) as archive:
             members = {name: _read_member(archive, name) for name in MEMBER_LIMITS}
         description = json.loads(members["voice.json"])
@@ -293,6 +302,20 @@ def _expect_inversion(inversion: Any) -> None:
     _expect(inversion["window"] <= inversion["nfft"], "inversion window is longer than nfft")
 
 
+def _expect_small_directory(end: bytes) -> None:
+    """Look at what the end of a zip file says of its directory, before a directory of millions is read.
+
+    Args:
+        end: The last bytes of the file, as many as its end record and comment can have.
+    """
+    start = end.rfind(b"PK\5\6")
+    if start < 0 or len(end) - start < 22:
+        return  # no zip file: the library says so in better words
+    entries, directory = struct.unpack_from("<HI", end, start + 10)
+    good = entries <= MAX_ENTRIES and directory <= MAX_DIRECTORY
+    _expect(good, f"its directory has {entries} entries in {directory} bytes, at most {MAX_ENTRIES} allowed")
+
+
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         entry = archive.getinfo(name)
@@ -328,6 +351,7 @@ def _parse_info(description: dict[str, Any]) -> VoiceInfo:
 
 
 def _read_arrays(data: bytes) -> dict[str, np.ndarray]:
+    _expect_small_directory(data[-END_OF_ZIP:])
     with zipfile.ZipFile(io.BytesIO(data)) as archive:  # an npz is a zip: look at the sizes before numpy allocates
         total = sum(entry.file_size for entry in archive.infolist())
     limit = MEMBER_LIMITS["arrays.npz"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
+import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -98,8 +101,6 @@ def describe(**changes: object) -> Callable[[dict[str, bytes]], None]:
 
 def pickled(members: dict[str, bytes]) -> None:
     """Put an array of Python objects in, with a fitting hash."""
-    import hashlib
-
     buffer = io.BytesIO()
     np.savez(buffer, evil=np.array([{}], dtype=object))
     members["arrays.npz"] = buffer.getvalue()
@@ -135,6 +136,61 @@ def test_compressed_members_are_refused(tmp_path: Path) -> None:
     write_voice(path, INFO, b"0" * 100_000, ARRAYS, "")
     rewrite(path, lambda members: None, zipfile.ZIP_DEFLATED)
     with pytest.raises(VoiceFileError, match="compressed"):
+        read_voice(path)
+
+
+def test_directories_of_millions_are_not_even_read(tmp_path: Path) -> None:
+    """46 bytes each: a file within its size limit could hold twenty million, minutes and gigabytes to read."""
+    path = tmp_path / "bomb.voice"
+    entry = b"PK\1\2" + bytes(42) + b"a"
+    count = 2_000_000
+    with path.open("wb") as file:
+        file.write(entry * count)
+        file.write(b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, count & 0xFFFF, count & 0xFFFF, len(entry) * count, 0, 0))
+    begin = time.monotonic()
+    with pytest.raises(VoiceFileError, match="its directory has"):
+        read_voice(path)
+    assert time.monotonic() - begin < 5
+
+    def many_arrays(members: dict[str, bytes]) -> None:
+        members["arrays.npz"] = path.read_bytes()[-(60 << 20) :]
+        hashes = json.loads(members["voice.json"])["sha256"]
+        hashes["arrays.npz"] = hashlib.sha256(members["arrays.npz"]).hexdigest()
+        describe(sha256=hashes)(members)
+
+    write_voice(tmp_path / "wren.voice", INFO, b"network", ARRAYS, "")
+    rewrite(tmp_path / "wren.voice", many_arrays)
+    with pytest.raises(VoiceFileError, match="its directory has"):
+        read_voice(tmp_path / "wren.voice")
+
+
+def test_bombs_in_arrays_and_descriptions_are_refused(tmp_path: Path) -> None:
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("huge.npy", bytes(200 << 20))
+
+    def with_bomb(members: dict[str, bytes]) -> None:
+        members["arrays.npz"] = bomb.getvalue()
+        hashes = json.loads(members["voice.json"])["sha256"]
+        hashes["arrays.npz"] = hashlib.sha256(members["arrays.npz"]).hexdigest()
+        describe(sha256=hashes)(members)
+
+    def deep(members: dict[str, bytes]) -> None:
+        members["voice.json"] = b"[" * 500_000
+
+    for change, reason in ((with_bomb, "unpacks to"), (deep, ".")):
+        path = tmp_path / "wren.voice"
+        write_voice(path, INFO, b"network", ARRAYS, "")
+        rewrite(path, change)
+        with pytest.raises(VoiceFileError, match=reason):
+            read_voice(path)
+
+
+def test_huge_files_are_refused_by_their_size(tmp_path: Path) -> None:
+    path = tmp_path / "huge.voice"
+    with path.open("wb") as file:
+        file.truncate(1 << 33)  # a hole: it takes no room
+    with pytest.raises(VoiceFileError, match="bytes, at most"):
         read_voice(path)
 
 

@@ -1,0 +1,206 @@
+"""The running server under attack, in short; `tests/measure/hostility.py` does the same by the million."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from petrichor.bench.client import Client
+from petrichor.bench.ears import Ears, EarsOptions
+from petrichor.bench.rig import PROBES, Rig
+from petrichor.clients import Clients
+from petrichor.errors import MessageError
+from petrichor.osc import Address, encode, parse_datagram
+from petrichor.wire import Wire
+from tests.measure.hostility import attack, mix_is_finite, set_right, sounds_as_before, try_voices
+
+FAR = ("192.0.2.7", 57120)
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    with Rig({"a": PROBES["probe-1"]}) as rig:
+        set_right(rig)
+        rig.client.heard.clear()
+        yield rig
+
+
+def test_mutated_datagrams_leave_it_answering_and_sounding(rig: Rig) -> None:
+    with Ears(EarsOptions(rig.stream_port, fill=8192)) as ears:
+        told = attack(rig, 6000)
+        assert ears.figure("lost") == 0
+    assert told["/fail"] > 0
+    assert told["/pong"] > 0
+    set_right(rig)
+    assert sounds_as_before(rig)
+    assert rig.status()["restarts"] == 0
+
+
+def test_mutated_voice_files_are_refused_or_play_finitely(rig: Rig, voice_paths: dict[str, Path]) -> None:
+    answers = try_voices(rig, 40, [PROBES["probe-2"], *voice_paths.values()])
+    assert answers["/b/failed"] > 10
+    assert mix_is_finite(rig)
+    rig.client.send("/b/unload")
+    set_right(rig)
+    assert sounds_as_before(rig)
+
+
+def test_a_flood_of_one_sender_delays_no_other_and_is_told() -> None:
+    """As fast as one process can send, lawful messages and nonsense; another is answered all the while."""
+    with Rig({"a": PROBES["probe-1"]}, ["--max-rate", "1000"]) as rig:
+        stop = threading.Event()
+        told: list[str] = []
+
+        def flood() -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.connect(("127.0.0.1", rig.port))
+                sock.settimeout(0.0)
+                datagrams = [encode("/a/intensity", 0.5), encode("/a/nothing", 1), b"nonsense"]
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    try:
+                        sock.send(datagrams[number % 3])
+                        if number % 100 == 0:
+                            told.append(str(parse_datagram(sock.recv(4096))[0].args[-1]))
+                    except OSError:
+                        continue
+
+        flooder = threading.Thread(target=flood)
+        flooder.start()
+        try:
+            delays = []
+            for _ in range(50):
+                begin = time.monotonic()
+                rig.client.ask("/ping", reply="/pong")
+                delays.append(time.monotonic() - begin)
+                time.sleep(0.02)
+        finally:
+            stop.set()
+            flooder.join()
+        assert sorted(delays)[len(delays) // 2] < 0.2
+        assert any("came too fast" in text for text in told)
+        assert int(str(rig.status()["refused"])) > 1000
+        assert rig.log.count("WARNING") < 400
+
+
+class Recorder:
+    """A socket that sends nothing and remembers it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, Address]] = []
+
+    def sendto(self, datagram: bytes, address: Address) -> None:
+        self.sent.append((datagram, address))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    wire = Wire("127.0.0.1", 0, 1000, Clients())
+    wire._socket.close()
+    wire._socket = Recorder()  # type: ignore[assignment]
+    yield wire
+
+
+def sent(wire: Wire) -> list[tuple[bytes, Address]]:
+    return wire._socket.sent  # type: ignore[attr-defined, no-any-return]
+
+
+def test_strangers_are_sent_nothing_larger_than_what_they_sent(wire: Wire) -> None:
+    request = encode("/ping")
+    wire._asking = (FAR, len(request))
+    wire.send(FAR, "/pong")
+    assert len(sent(wire)) == 1
+    wire.send(FAR, "/status.reply", "0.1.0", 48000)
+    wire.refuse(MessageError("/ping", "a long reason, which a forged address should not be sent"), FAR)
+    assert len(sent(wire)) == 1
+    wire._asking = None
+    wire.send(FAR, "/pong")  # later, unasked
+    assert len(sent(wire)) == 1
+    wire.send(("127.0.0.1", 9), "/status.reply", "0.1.0", 48000)  # this machine cannot be forged from outside
+    assert len(sent(wire)) == 2
+
+
+def test_key_is_no_larger_than_the_request_for_it(wire: Wire) -> None:
+    wire._asking = (FAR, len(encode("/notify", 1)))
+    wire.send(FAR, "/key", wire._clients.key_of(FAR))
+    assert len(sent(wire)) == 1
+
+
+def test_strangers_who_have_sent_back_their_key_are_told_everything(wire: Wire) -> None:
+    wire.announce("/bird/loaded", "bird")
+    assert not sent(wire)
+    assert wire._clients.add(FAR, 0.0, wire._clients.key_of(FAR))
+    wire.announce("/bird/loaded", "bird")
+    wire.announce_bundle([("/master/level", -3.0, -6.0, 0.0)] * 10)
+    assert [address for _, address in sent(wire)] == [FAR, FAR]
+
+
+def test_wider_binding_is_warned_of_and_loopback_is_not(tmp_path: Path) -> None:
+    said = {}
+    for host in ("0.0.0.0", "127.0.0.1"):
+        command = [sys.executable, "-m", "petrichor", "serve", "--host", host, "--port", "0", "--device", "none"]
+        process = subprocess.Popen(
+            [*command, "--voices", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "streams on" in line:
+                break
+        process.terminate()
+        lines += process.communicate(timeout=30)[0].splitlines()
+        said[host] = "\n".join(lines)
+    assert "whoever can reach this machine there can play it" in said["0.0.0.0"]
+    assert "WARNING" not in said["127.0.0.1"]
+
+
+BAD_MESSAGES: list[tuple[object, ...]] = [
+    ("/a/load", "../probe-1"),
+    ("/a/load", "/etc/passwd"),
+    ("/a/load", "sub/dir"),
+    ("/../load", "a"),
+    ("/a/load", "a\n"),
+    ("/record", "../../tmp/x.wav"),
+    ("/record", "/tmp/x.wav"),
+    ("/record", ".hidden.wav"),
+    ("/record", "x" * 5000),
+    ("/a/latent", b"\xff" * 32),
+    ("/a/latent", b"\x7f\x80\0\0" * 8),
+    ("/a/gain", float("inf")),
+    ("/a/intensity", float("nan")),
+    ("/a/seed", "seven"),
+    ("/sync",),
+    ("/notify", "yes"),
+    ("/notify",),
+]
+
+
+def test_every_bad_message_gets_its_reason_and_changes_nothing(rig: Rig) -> None:
+    client = Client(rig.port)
+    for message in BAD_MESSAGES:
+        client.send(*message)  # type: ignore[arg-type]
+        fail = client.wait("/fail")
+        assert fail.args[0] == message[0]
+        assert len(str(fail.args[1])) > 10
+    client.close()
+    assert sounds_as_before(rig)
+
+
+def test_largest_datagrams_are_read(rig: Rig) -> None:
+    rig.client.send_raw(encode("/a/latent", b"\0" * 65460))
+    assert "blob of 65460 bytes" in str(rig.client.wait("/fail").args[1])
+    floats = encode("/a/latent", *([0.0] * 8000))
+    rig.client.send_raw(floats)
+    assert "got 8000 values" in str(rig.client.wait("/fail").args[1])
