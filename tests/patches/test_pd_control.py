@@ -27,6 +27,7 @@ MESSAGES: list[tuple[str, str, list[object]]] = [
     ("/bird/intensity 0.5", "/bird/intensity", [0.5]),
     ("/*/mute 0", "/*/mute", [0.0]),
     ("status", "/status", []),
+    ("clearSched", "/clearSched", []),
     ("record take.wav", "/record", ["take.wav"]),
     ("sync 7", "/sync", [7.0]),
     ("notify 1", "/notify", [1.0]),

@@ -31,6 +31,8 @@ CALLS: list[tuple[str, str, list[object]]] = [
     ('p.record("take.wav")', "/record", ["take.wav"]),
     ("p.stopRecording", "/record", []),
     ("p.notify", "/notify", [1]),
+    ("p.clearSched", "/clearSched", []),
+    ("p.rain.unload", "/rain/unload", []),
     ("p.status({ |state| state.postcs; 0.exit })", "/status", []),
 ]
 
@@ -39,11 +41,13 @@ def test_every_message() -> None:
     calls = ";\n".join(call for call, _, _ in CALLS)
     with OscSocket() as server, Sclang(f'p = Petrichor("127.0.0.1", {server.port});\n{calls};') as sclang:
         server.wait("/status")
-        server.answer(message("/status.reply", "0.1.0", 48000, 9001, 1, 0, "", 2, "bird", "playing", 32))
+        figures = ("0.1.0", 48000, 9001, 1, 0, "", "card", 44100, 0, 0, 0, 5, 0, 0)
+        server.answer(message("/status.reply", *figures, 1, "bird", "playing", 32))
         sclang.wait_end()
         sclang.check()
     assert server.received == [(address, arguments) for _, address, arguments in CALLS]
-    for part in ("'rate': 48000", "'streamPort': 9001", "'name': 'bird'", "'latentSize': 32"):
+    parts = ("'rate': 48000", "'streamPort': 9001", "'deviceRate': 44100", "'waiting': 5", "'name': 'bird'")
+    for part in (*parts, "'latentSize': 32"):
         assert part in sclang.output or part.replace("'", "", 2) in sclang.output
 
 

@@ -8,7 +8,8 @@ Petrichor {
 	var <address;        // NetAddr: control messages
 	var <streamAddress;  // NetAddr: the sound, by default the control port + 1
 	var <streams;        // List of PetrichorStream
-	var voices, responders;
+	var <>latency;       // seconds ahead that controls are sent with a timetag, as s.latency; nil: at once
+	var voices, responders, keyResponder;
 
 	*new { |host = "127.0.0.1", port = 9000, streamPort|
 		^super.new.init(host, port, streamPort ?? { port + 1 })
@@ -34,7 +35,7 @@ Petrichor {
 	// A voice by the name of its file without .voice.
 	voice { |name|
 		^voices.atFail(name.asSymbol) {
-			var voice = PetrichorVoice(name, address);
+			var voice = PetrichorVoice(name, this);
 			voices[name.asSymbol] = voice;
 			voice
 		}
@@ -56,25 +57,46 @@ Petrichor {
 		streams.clear
 	}
 
-	// Any control message, as in send("/*/gain", -6).
+	// Any control message, as in send("/*/gain", -6). With a latency it acts at its sample, exact in time.
 	send { |path ... arguments|
-		address.sendMsg(path, *arguments)
+		latency.isNil.if { address.sendMsg(path, *arguments) } { address.sendBundle(latency, [path] ++ arguments) }
+	}
+
+	// Several messages that act on the same sample: bundle(0.2, ["/bird/seed", 7], ["/rain/intensity", 0.1]).
+	bundle { |time ... messages|
+		address.sendBundle(time, *messages)
+	}
+
+	// Forget everything that was sent ahead and has not acted yet.
+	clearSched { address.sendMsg("/clearSched") }
+
+	// Tell the server what time it is here, for timetags from another machine: its clock may be off. Calls `action` with
+	// the milliseconds that this clock is behind the server's.
+	clock { |action, times = 5|
+		times.do { |index| SystemClock.sched(index * 0.05, { address.sendBundle(0, ["/clock"]); nil }) };
+		action !? { this.ask('/clock.reply', nil, { |message| action.value(message[1]) }) }
 	}
 
 	gain_ { |decibels| this.send("/master/gain", decibels.asFloat) }
 
 	// Record the mix into a file of the server's recordings folder.
-	record { |name| this.send("/record", name.asString) }
-	stopRecording { this.send("/record") }
+	record { |name| address.sendMsg("/record", name.asString) }
+	stopRecording { address.sendMsg("/record") }
 
-	// Let the server tell of what it does (/done, /fail and changes) until notify(false).
-	notify { |on = true| this.send("/notify", on.binaryValue) }
+	// Let the server tell of what it does (levels, loads, failures, late bundles) until notify(false). A server on
+	// another machine asks for a key first, which is sent back.
+	notify { |on = true|
+		keyResponder = keyResponder ?? {
+			OSCFunc({ |message| address.sendMsg("/notify", 1, message[1]) }, '/key', address).permanent_(true)
+		};
+		address.sendMsg("/notify", on.binaryValue)
+	}
 
 	// Call `action` once the server has acted on everything sent before; or `missing` after `timeout` seconds.
 	sync { |action, timeout = 2, missing|
 		var number = 0x7fffff.rand;
 		this.ask('/synced', [number], { action.value }, timeout, missing);
-		this.send("/sync", number)
+		address.sendMsg("/sync", number)
 	}
 
 	// Ask for the server's state: an Event with the keys of *statusKeys, and voices.
@@ -87,7 +109,7 @@ Petrichor {
 			};
 			action.value(state)
 		}, timeout, missing);
-		this.send("/status")
+		address.sendMsg("/status")
 	}
 
 	// Wait for one answer.
@@ -106,6 +128,7 @@ Petrichor {
 
 	free {
 		this.stop;
+		keyResponder !? { keyResponder.free };
 		responders.do(_.free)
 	}
 }

@@ -1,15 +1,17 @@
 // The controls of one voice. What was sent last can be read back; ranges are the server's to keep.
 PetrichorVoice {
-	var <name, <address;
+	var <name, <petrichor;
 	var <intensity, <truncation, <spread, <seed, <latent, <gain, <pan, <mute;
 
-	*new { |name, address|
-		^super.newCopyArgs(name.asSymbol, address)
+	*new { |name, petrichor|
+		^super.newCopyArgs(name.asSymbol, petrichor)
 	}
+
+	address { ^petrichor.address }
 
 	// Any parameter, as in set(\intensity, 0.3).
 	set { |parameter ... values|
-		address.sendMsg("/%/%".format(name, parameter), *values)
+		petrichor.send("/%/%".format(name, parameter), *values)
 	}
 
 	// 0…1: a lone bird to a dawn chorus, drizzle to downpour.
@@ -45,5 +47,8 @@ PetrichorVoice {
 	mute_ { |value| mute = value; this.set(\mute, value.binaryValue) }
 
 	// Play another voice file of the server's folder under this name.
-	load { |file| this.set(\load, file.asString) }
+	load { |file| this.address.sendMsg("/%/load".format(name), file.asString) }
+
+	// Fade it out and forget it.
+	unload { this.address.sendMsg("/%/unload".format(name)) }
 }
