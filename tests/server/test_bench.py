@@ -1,0 +1,117 @@
+"""`petrichor bench`: its ears hear what is there, and it measures a real server from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from petrichor.bench.figures import Figure, percentiles, to_text
+from petrichor.bench.listening import first_sound, largest_step, longest_silence, onset, tone_level
+from petrichor.bench.reload import CLICK
+from petrichor.bench.rig import PITCHES, PROBES
+from petrichor.controls import Controls
+from petrichor.engine import open_engine
+from petrichor.voice_file import read_voice
+
+RATE = 48000
+
+
+def tone(frames: int, hz: float, level: float = 0.25) -> np.ndarray:
+    wave = level * np.sin(2 * np.pi * hz / RATE * np.arange(frames))
+    return np.repeat(wave[:, None], 2, 1).astype(np.float32)
+
+
+def test_first_sound_is_the_first_frame_that_sounds() -> None:
+    sound = np.zeros((1000, 2), np.float32)
+    assert first_sound(sound) is None
+    sound[777, 1] = 2e-5
+    assert first_sound(sound) == 777
+
+
+@pytest.mark.parametrize("height", [0.005, 0.05, 0.5])
+@pytest.mark.parametrize("hz", [250.0, 1000.0, 2000.0])
+def test_steps_are_found_where_they_are_and_tones_have_none(hz: float, height: float) -> None:
+    sound = tone(20000, hz)
+    assert largest_step(sound)[0] < CLICK / 10
+    sound[12345:] += np.float32(height)
+    found, frame = largest_step(sound)
+    assert found == pytest.approx(height, rel=0.2)
+    assert abs(frame - 12345) < 8
+    assert found > CLICK
+
+
+def test_silence_and_lost_blocks_are_found() -> None:
+    sound = tone(20000, 1000.0)
+    assert longest_silence(sound) < 4
+    sound[5000:5128] = 0
+    assert 128 <= longest_silence(sound) < 134
+    assert largest_step(sound)[0] > CLICK
+
+
+def test_tones_are_told_apart_and_their_onset_found() -> None:
+    sound = tone(30000, PITCHES["probe-1"])
+    assert np.allclose(tone_level(sound, PITCHES["probe-1"]), 0.25, atol=0.002)
+    assert tone_level(sound, PITCHES["probe-2"]).max() < 0.002
+    sound[20000:] = tone(10000, PITCHES["probe-2"])
+    found = onset(sound, PITCHES["probe-2"], 0.05)
+    assert found is not None
+    assert abs(found - 20000) < 240
+    assert onset(sound, 3000.0, 0.05) is None
+    assert onset(sound[:100], 1000.0, 0.05) is None
+
+
+@pytest.mark.parametrize("name", ["probe-1", "probe-2"])
+def test_probes_make_the_tone_they_are_said_to(name: str) -> None:
+    """Silence at intensity 0; the pitch follows the first coordinate, the level the intensity, both without a step."""
+    voice = read_voice(PROBES[name])
+    engine = open_engine(voice, RATE, background=True)
+    latent = np.zeros(8, np.float32)
+    assert not engine.render(Controls(latent, 3.0, 0.0), 4800).any()
+    sound = [engine.render(Controls(latent, 3.0, 1.0), RATE)]
+    assert np.median(tone_level(sound[0][RATE // 2 :], PITCHES[name])) == pytest.approx(0.25, rel=0.01)
+    high = latent.copy()
+    high[0] = 1.0
+    sound.append(engine.render(Controls(high, 3.0, 0.5), RATE))
+    assert np.median(tone_level(sound[1][RATE // 2 :], 2 * PITCHES[name])) == pytest.approx(0.125, rel=0.01)
+    assert largest_step(np.concatenate(sound))[0] < CLICK / 2
+
+
+def test_figures_are_held_against_what_they_are_to_be() -> None:
+    times = percentiles([0.001] * 98 + [0.005, 0.02])
+    assert times == {"p50": 1.0, "p99": pytest.approx(5.15, abs=0.1), "max": 20.0}
+    assert Figure("a", times, "ms", "p99 ≤ 10 ms", 10, "p99").reached
+    assert not Figure("a", times, "ms", "max ≤ 10 ms", 10, "max").reached
+    assert Figure("a", {"n": 40}, "", "≥ 32", 32, "n", least=True).reached
+    assert Figure("a", times, "ms").reached is None
+    text = to_text(Figure("a thing", times, "ms", "max ≤ 10 ms", 10, "max", notes=("why",)))
+    assert text.splitlines()[0] == "a thing: p50 1, p99 5.15, max 20 ms  (to reach: max ≤ 10 ms)  MISSED"
+    assert text.splitlines()[1].strip() == "why"
+
+
+def test_bench_measures_a_real_server() -> None:
+    """Everything but what depends on how fast this machine is."""
+    command = [sys.executable, "-m", "petrichor", "bench", "--json", "--quick", "--minutes", "2"]
+    done = subprocess.run(
+        [*command, "--only", "latency,reload,recovery,soak"], capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode in (0, 1), done.stderr
+    report = json.loads(done.stdout)
+    assert report["machine"]["cores"] >= 1
+    figures = {figure["what"]: figure for figure in report["figures"]}
+    assert 0 < figures["OSC packet in → changed sample out"]["values"]["p50"] < 1000
+    assert figures["reload: longest silence"]["values"]["max"] <= 16
+    assert figures["reload: largest step"]["values"]["max"] < CLICK
+    assert figures["kill -9: longest silence meanwhile"]["values"]["max"] <= 16
+    assert figures["soak: dropouts outside of kills"]["values"]["clicks"] == 0, figures
+    assert figures["soak: within kills"]["values"]["longest silence"] <= 16
+
+
+def test_unknown_part_is_a_clear_error() -> None:
+    command = [sys.executable, "-m", "petrichor", "bench", "--only", "latency,beauty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert "--only: got beauty, expected some of latency" in done.stderr
