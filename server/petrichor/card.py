@@ -222,23 +222,34 @@ def run_card(options: CardOptions, bell: Bell, reports: Connection, stop: Bell) 
     _silence_libraries()
     if options.realtime:
         use_realtime_priority(CARD)  # of this thread and, where the system starts it from here, of the callback's
+    card: Card | None = None
+    reason = ""
     with Segment(options.segment) as segment:
-        card = _find(options, segment, bell, reports, stop)
-        if card is None:
-            return
-        segment.card["beat"] = time.monotonic()
-        segment.card["active"] = 1
-        reports.send(Opened(card.name, card.rate))
-        while not stop.wait(PATIENCE):
-            reason = _fault(card, segment)
-            if reason:
-                segment.card["active"] = 0
-                reports.send(Lost(reason))
-                os._exit(0)  # nothing of PortAudio may be touched any more: closing could hang for ever
-            if not _served():
-                os._exit(0)
+        try:
+            card = _find(options, segment, bell, reports, stop)
+            if card is not None:
+                reason = _play(card, segment, reports, stop)
+        except Exception as error:  # nobody would read a traceback: the libraries were silenced with it
+            reason = f"{type(error).__name__}: {error}"
         segment.card["active"] = 0
-        card.close()
+        if reason:
+            reports.send(Lost(reason))
+        if reason or not _served():
+            os._exit(0)  # nothing of PortAudio may be touched any more: closing could hang for ever
+        if card is not None:
+            card.close()
+
+
+def _play(card: Card, segment: Segment, reports: Connection, stop: Bell) -> str:
+    """Play until asked to end, or the server is gone (""), or something is wrong with the card: then say what."""
+    segment.card["beat"] = time.monotonic()
+    segment.card["active"] = 1
+    reports.send(Opened(card.name, card.rate))
+    while not stop.wait(PATIENCE) and _served():
+        reason = _fault(card, segment)
+        if reason:
+            return reason
+    return ""
 
 
 def _find(options: CardOptions, segment: Segment, bell: Bell, reports: Connection, stop: Bell) -> Card | None:

@@ -12,7 +12,7 @@ import numpy as np
 from petrichor.cues import Cue, Fields
 from petrichor.mailbox import Mailbox
 from petrichor.ring import FRAMES, Ring
-from petrichor.voice_file import MAX_LATENT
+from petrichor.voice_info import MAX_LATENT
 
 SLOTS = 64  # renderers at once, those being crossfaded included
 CUES = 1 << 16  # bytes of cues that may wait; those that find no room are sent later

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from petrichor.bench.rig import PROBES, Rig
 from tests.live_server import LiveServer, live_server
 
 
@@ -20,3 +21,14 @@ def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]
         shutil.copy(voice_paths[name], folder)
     with live_server(folder, tmp_path / "recordings") as server:
         yield server
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    """A server with one probe, `a`, that sounds at 1000 Hz."""
+    with Rig({"a": PROBES["probe-1"]}) as rig:
+        rig.client.send("/a/intensity", 1.0)
+        rig.client.send("/a/latent/0", 0.0)
+        rig.client.settle()
+        rig.client.heard.clear()
+        yield rig

@@ -165,13 +165,6 @@ def test_listener_that_reads_nothing_and_one_that_vanishes_hold_up_nobody(rig: R
     deaf.close()
 
 
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    with Rig(VOICES) as rig:
-        sound_it(rig)
-        yield rig
-
-
 def test_full_disk_is_told_once_and_the_sound_goes_on(rig: Rig) -> None:
     """No file of the audio process may grow beyond 200 kB: what a full disk does, as the system does it."""
     (audio,) = rig.named("audio")

@@ -24,17 +24,6 @@ RATE = 48000
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    """A server with one probe, `a`, that sounds at 1000 Hz; the other is at 1400."""
-    with Rig({"a": PROBES["probe-1"]}) as rig:
-        rig.client.send("/a/intensity", 1.0)
-        rig.client.send("/a/latent/0", 0.0)
-        rig.client.settle()
-        rig.client.heard.clear()
-        yield rig
-
-
-@pytest.fixture
 def ears(rig: Rig) -> Iterator[Ears]:
     """A listener who has heard a second of it, and finds everything that was heard since continuous at the end."""
     with Ears(EarsOptions(rig.stream_port, fill=4096)) as ears:

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from petrichor.bench.listening import largest_step, longest_silence
-from petrichor.bench.rig import PITCHES, PROBES, Rig, descendants
+from petrichor.bench.rig import PITCHES, Rig, descendants
 from petrichor.slots import SLOTS
 from petrichor.supervisor import HANG
 from tests.live_server import Listener, LiveServer, left_behind, live_server, wait_until
@@ -25,17 +25,6 @@ from tests.sound import level
 
 RATE = 48000
 CLICK = 0.02  # of full scale; the probe's tone has 0.25
-
-
-@pytest.fixture
-def rig() -> Rig:
-    """A server with one probe that sounds."""
-    with Rig({"a": PROBES["probe-1"]}) as rig:
-        rig.client.send("/a/intensity", 1.0)
-        rig.client.send("/a/latent/0", 0.0)
-        rig.client.settle()
-        rig.client.heard.clear()
-        yield rig
 
 
 def heard_during(rig: Rig, act: Callable[[], object], seconds: float = 0.5) -> np.ndarray:

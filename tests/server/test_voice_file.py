@@ -99,14 +99,23 @@ def describe(**changes: object) -> Callable[[dict[str, bytes]], None]:
     return change
 
 
+def with_arrays(data: bytes) -> Callable[[dict[str, bytes]], None]:
+    """Return a change of the arrays, with a fitting hash."""
+
+    def change(members: dict[str, bytes]) -> None:
+        members["arrays.npz"] = data
+        hashes = json.loads(members["voice.json"])["sha256"]
+        hashes["arrays.npz"] = hashlib.sha256(data).hexdigest()
+        describe(sha256=hashes)(members)
+
+    return change
+
+
 def pickled(members: dict[str, bytes]) -> None:
     """Put an array of Python objects in, with a fitting hash."""
     buffer = io.BytesIO()
     np.savez(buffer, evil=np.array([{}], dtype=object))
-    members["arrays.npz"] = buffer.getvalue()
-    hashes = json.loads(members["voice.json"])["sha256"]
-    hashes["arrays.npz"] = hashlib.sha256(members["arrays.npz"]).hexdigest()
-    describe(sha256=hashes)(members)
+    with_arrays(buffer.getvalue())(members)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +161,8 @@ def test_directories_of_millions_are_not_even_read(tmp_path: Path) -> None:
         read_voice(path)
     assert time.monotonic() - begin < 5
 
-    def many_arrays(members: dict[str, bytes]) -> None:
-        members["arrays.npz"] = path.read_bytes()[-(60 << 20) :]
-        hashes = json.loads(members["voice.json"])["sha256"]
-        hashes["arrays.npz"] = hashlib.sha256(members["arrays.npz"]).hexdigest()
-        describe(sha256=hashes)(members)
-
     write_voice(tmp_path / "wren.voice", INFO, b"network", ARRAYS, "")
-    rewrite(tmp_path / "wren.voice", many_arrays)
+    rewrite(tmp_path / "wren.voice", with_arrays(path.read_bytes()[-(60 << 20) :]))
     with pytest.raises(VoiceFileError, match="its directory has"):
         read_voice(tmp_path / "wren.voice")
 
@@ -169,16 +172,10 @@ def test_bombs_in_arrays_and_descriptions_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("huge.npy", bytes(200 << 20))
 
-    def with_bomb(members: dict[str, bytes]) -> None:
-        members["arrays.npz"] = bomb.getvalue()
-        hashes = json.loads(members["voice.json"])["sha256"]
-        hashes["arrays.npz"] = hashlib.sha256(members["arrays.npz"]).hexdigest()
-        describe(sha256=hashes)(members)
-
     def deep(members: dict[str, bytes]) -> None:
         members["voice.json"] = b"[" * 500_000
 
-    for change, reason in ((with_bomb, "unpacks to"), (deep, ".")):
+    for change, reason in ((with_arrays(bomb.getvalue()), "unpacks to"), (deep, ".")):
         path = tmp_path / "wren.voice"
         write_voice(path, INFO, b"network", ARRAYS, "")
         rewrite(path, change)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from petrichor.bench.capacity import measure_speed, measure_voices
 from petrichor.bench.figures import Figure, machine, to_json, to_text
 from petrichor.bench.latency import measure_latency
-from petrichor.bench.reload import measure_recovery, measure_reload
+from petrichor.bench.reload import measure_audio_recovery, measure_recovery, measure_reload
 from petrichor.bench.rig import PROBES
 from petrichor.bench.soak import Soak, SoakOptions
 from petrichor.bench.start import measure_start
@@ -85,7 +85,7 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
         "speed": lambda: measure_speed([PROBES["probe-1"], *voices]),
         "voices": lambda: measure_voices(counts),
         "reload": lambda: measure_reload(times(20)),
-        "recovery": lambda: measure_recovery(times(20)),
+        "recovery": lambda: measure_recovery(times(20)) + measure_audio_recovery(times(10)),
         "start": lambda: measure_start(voices, times(10)),
         "soak": lambda: Soak(soak).run(),
     }

@@ -6,6 +6,8 @@ import math
 import os
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.figures import Figure, percentiles
@@ -18,7 +20,18 @@ HEARD = 0.05  # of full scale, a fifth of a probe's tone: it has come in
 OTHER = math.log2(1.4)  # octaves: 400 Hz above 1000, so that 5 ms tell them apart
 LONGEST = 5.0  # seconds to wait for a sound
 CALM = 5.5  # seconds of playing after which a renderer that dies is replaced without a pause
+SILENT = 16  # frames; two tones that cross may cancel for so many
+SILENCE_NOTE = f"a crossfade of two tones passes through zero: up to {SILENT} frames are none"
 CLICK = 0.004  # of full scale: steps from which a sound is broken; gains and levels that glide stay far below
+
+
+@dataclass
+class _Heard:
+    """What was heard of several accidents, each of which ends with another tone."""
+
+    delays: list[float]
+    silence: int
+    step: float
 
 
 def measure_reload(times: int) -> list[Figure]:
@@ -27,27 +40,18 @@ def measure_reload(times: int) -> list[Figure]:
     Args:
         times: How often.
     """
-    delays, silences, steps = [], [], []
-    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
-        _sound(rig, ears)
-        for index in range(times):
-            name = ("probe-2", "probe-1")[index % 2]
-            before = ears.received
-            complete = rig.replace("a", PROBES[name])
-            frame = _heard(ears, before, PITCHES[name], complete)
-            delays.append(ears.arrival(frame) - complete)
-            ears.wait_for(frame + ears.options.rate // 4)
-            between = ears.came(before, ears.received)
-            silences.append(longest_silence(between))
-            steps.append(largest_step(between)[0])
+
+    def replace(rig: Rig, index: int) -> tuple[float, float]:
+        name = ("probe-2", "probe-1")[index % 2]
+        return rig.replace("a", PROBES[name]), PITCHES[name]
+
+    heard = _listen(times, replace)
+    silence = {"max": float(heard.silence)}
     return [
-        Figure("reload: complete file → heard", percentiles(delays), "ms", "≤ 500 ms", 500, "max"),
-        Figure("reload: longest silence", {"max": max(silences)}, "frames", "0", 16, "max", notes=(SILENCE_NOTE,)),
-        Figure("reload: largest step", {"max": max(steps)}, "of full scale", f"< {CLICK}: no click", CLICK, "max"),
+        Figure("reload: complete file → heard", percentiles(heard.delays), "ms", "≤ 500 ms", 500, "max"),
+        Figure("reload: longest silence", silence, "frames", "0", SILENT, "max", notes=(SILENCE_NOTE,)),
+        Figure("reload: largest step", {"max": heard.step}, "of full scale", f"< {CLICK}: no click", CLICK, "max"),
     ]
-
-
-SILENCE_NOTE = "a crossfade of two tones passes through zero: up to 16 frames are none"
 
 
 def measure_recovery(times: int) -> list[Figure]:
@@ -56,30 +60,64 @@ def measure_recovery(times: int) -> list[Figure]:
     Args:
         times: How often.
     """
-    delays, silences, steps = [], [], []
-    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
-        _sound(rig, ears)
-        for index in range(times):
-            time.sleep(CALM)
-            octave = OTHER * (index % 2 == 0)
-            before = ears.received
-            killed = time.monotonic()
-            os.kill(rig.renderer("a"), signal.SIGKILL)
-            rig.client.send("/a/latent/0", octave)
-            frame = _heard(ears, before, PITCHES["probe-1"] * 2**octave, killed)
-            delays.append(ears.arrival(frame) - killed)
-            ears.wait_for(frame + ears.options.rate // 4)
-            between = ears.came(before, ears.received)
-            silences.append(longest_silence(between))
-            steps.append(largest_step(between)[0])
+
+    def kill(rig: Rig, index: int) -> tuple[float, float]:
+        time.sleep(CALM)
+        octave = OTHER * (index % 2 == 0)
+        killed = time.monotonic()
+        os.kill(rig.renderer("a"), signal.SIGKILL)
+        rig.client.send("/a/latent/0", octave)
+        return killed, PITCHES["probe-1"] * 2**octave
+
+    heard = _listen(times, kill)
+    what, delays, silence = "kill -9 of a renderer → its voice is live again", heard.delays, float(heard.silence)
     return [
-        Figure("kill -9 of a renderer → its voice is live again", percentiles(delays), "ms", "≤ 1000 ms", 1000, "max"),
-        Figure("kill -9: longest silence meanwhile", {"max": max(silences)}, "frames", "continuous", 16, "max"),
-        Figure("kill -9: largest step meanwhile", {"max": max(steps)}, "of full scale", "", notes=(STEP_NOTE,)),
+        Figure(what, percentiles(delays), "ms", "≤ 1000 ms", 1000, "max"),
+        Figure("kill -9: longest silence meanwhile", {"max": silence}, "frames", "continuous", SILENT, "max"),
+        Figure("kill -9: largest step meanwhile", {"max": heard.step}, "of full scale", "", None),
     ]
 
 
-STEP_NOTE = "the past is played back and forth: at each turn the tone has a kink, which counts as a step of a twentieth"
+def measure_audio_recovery(times: int) -> list[Figure]:
+    """Kill the audio process, which nothing can conceal, and look how much of the sound is missing.
+
+    Args:
+        times: How often.
+    """
+    gaps = []
+    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
+        _sound(rig, ears)
+        for _ in range(times):
+            rig.client.heard.clear()
+            start = ears.played
+            os.kill(rig.named("audio")[-1], signal.SIGKILL)
+            rig.client.wait("/fail", lambda message: message.args[0] == "/audio")
+            ears.wait_played(start + 2 * ears.options.rate)
+            gaps.append(longest_silence(ears.heard(start, ears.played)) / ears.options.rate)
+    notes = ("a listener that holds its fill and subscribes again as a patch does",)
+    return [Figure("kill -9 of the audio process: gap in the sound", percentiles(gaps), "ms", "", None, notes=notes)]
+
+
+def _listen(times: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Heard:
+    """Let something happen to a sounding voice, again and again.
+
+    Args:
+        times: How often.
+        act: Does it; returns the steady clock when it was done, and the pitch in Hz that is to be heard then.
+    """
+    heard = _Heard([], 0, 0.0)
+    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
+        _sound(rig, ears)
+        for index in range(times):
+            before = ears.received
+            done, hz = act(rig, index)
+            frame = _heard(ears, max(before, ears.received - ears.options.rate), hz, done)
+            heard.delays.append(ears.arrival(frame) - done)
+            ears.wait_for(frame + ears.options.rate // 4)
+            between = ears.came(max(before, frame - 2 * ears.options.rate), ears.received)
+            heard.silence = max(heard.silence, longest_silence(between))
+            heard.step = max(heard.step, largest_step(between)[0])
+    return heard
 
 
 def _sound(rig: Rig, ears: Ears) -> None:

@@ -1,0 +1,177 @@
+"""What `voice.json` says about a voice, and what it may say. Part of the contract of `petrichor.voice_file`.
+
+Pure; used wherever voices are described.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMAT = 1
+KINDS = {"clip": "clip", "stream": "step"}  # kind → signature of the network
+MAX_LATENT = 4096
+MAX_RATE = 192_000  # Hz
+MAX_FRAMES = 60 * MAX_RATE
+MAX_IMAGE = 4096  # pixels of a spectrogram image, either way
+MAX_PIXELS = 1 << 24  # points of the spectrogram it stands for: 64 MB
+INVERSION_FIELDS = {
+    "nfft": int,
+    "window": int,
+    "stride": int,
+    "iterations": int,
+    "frames": int,
+    "bins": int,
+    "log_offset": float,
+    "log_min": float,
+    "log_max": float,
+}
+
+
+@dataclass(frozen=True)
+class VoiceInfo:
+    """What `voice.json` says about a voice.
+
+    Attributes:
+        kind: "clip" (separate clips, joined by the host) or "stream" (endless, state in and out).
+        sample_rate: Hz.
+        channels: 1 or 2.
+        latent_size: Coordinates of the latent vector.
+        frames: Frames of one clip, or the hop of a stream.
+        signature: Name of the network's signature: "clip" or "step".
+        inputs: Tensor name → shape. All tensors are float32.
+        outputs: Tensor name → shape.
+        truncation: Default truncation, in standard deviations, 0…3.
+        intensity: How intensity acts, e.g. {"mode": "layers", "layers": 4, "rest_seconds": 2.5}.
+        inversion: Analysis parameters of a voice whose output is a spectrogram image, else None.
+        directions: Names of the latent directions; arrays "direction/NAME", shape [latent_size].
+        recipe: Name of the training recipe.
+        settings: Every training setting.
+        steps: Training steps taken.
+        figures: Quality and size figures measured at export.
+        petrichor: Version of Petrichor that wrote the file.
+        commit: Git commit that trained it, or "".
+    """
+
+    kind: str
+    sample_rate: int
+    channels: int
+    latent_size: int
+    frames: int
+    signature: str
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+    truncation: float = 1.0
+    intensity: Mapping[str, Any] = field(default_factory=lambda: {"mode": "layers", "layers": 3, "rest_seconds": 0.0})
+    inversion: Mapping[str, Any] | None = None
+    directions: tuple[str, ...] = ()
+    recipe: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    petrichor: str = ""
+    commit: str = ""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            ValueError: With what was got and what was expected.
+        """
+        expect(self.kind in KINDS, f"kind is {self.kind!r}, expected one of {sorted(KINDS)}")
+        expect(self.signature == KINDS[self.kind], f"signature is {self.signature!r}, expected {KINDS[self.kind]!r}")
+        _expect_range("sample_rate", self.sample_rate, 1000, MAX_RATE)
+        _expect_range("channels", self.channels, 1, 2)
+        _expect_range("latent_size", self.latent_size, 1, MAX_LATENT)
+        _expect_range("frames", self.frames, 16, MAX_FRAMES)
+        _expect_range("steps", self.steps, 0, 1 << 62)
+        _expect_number("truncation", self.truncation, 0.0, 3.0)
+        _expect_shapes("inputs", self.inputs)
+        _expect_shapes("outputs", self.outputs)
+        latent = tuple(self.inputs.get("latent", ()))
+        expect(latent == (1, self.latent_size), f"input latent is {list(latent)}, expected [1, {self.latent_size}]")
+        _expect_intensity(self.intensity)
+        if self.inversion is not None:
+            _expect_inversion(self.inversion)
+        _expect_outputs(self)
+        for name in ("settings", "figures"):
+            expect(isinstance(getattr(self, name), Mapping), f"{name} is not an object")
+        expect(all(isinstance(name, str) for name in self.directions), "directions are not all texts")
+
+    @property
+    def seconds(self) -> float:
+        """Length of one clip or hop in seconds."""
+        return self.frames / self.sample_rate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as `voice.json` holds them (without the hashes)."""
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+
+def expect(condition: bool, reason: str) -> None:
+    """Check something that was read.
+
+    Raises:
+        ValueError: With the reason, where the condition does not hold.
+    """
+    if not condition:
+        raise ValueError(reason)
+
+
+def _expect_range(name: str, value: Any, low: int, high: int) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    expect(whole and low <= value <= high, f"{name} is {value!r}, expected a whole number {low}…{high}")
+
+
+def _expect_number(name: str, value: Any, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    expect(number and low <= value <= high, f"{name} is {value!r}, expected a number {low}…{high}")
+
+
+def _expect_shapes(name: str, shapes: Any) -> None:
+    expect(isinstance(shapes, Mapping) and bool(shapes), f"{name} is {shapes!r}, expected tensor names and shapes")
+    for tensor, shape in shapes.items():
+        good = isinstance(shape, (tuple, list)) and all(isinstance(n, int) and 0 < n <= MAX_FRAMES for n in shape)
+        expect(good, f"{name}.{tensor} has shape {shape!r}, expected positive whole numbers")
+
+
+def _expect_intensity(intensity: Any) -> None:
+    expect(isinstance(intensity, Mapping), f"intensity is {intensity!r}, expected an object")
+    mode = intensity.get("mode")
+    expect(mode in ("layers", "conditioned"), f"intensity mode is {mode!r}, expected layers or conditioned")
+    if mode == "layers" or "layers" in intensity:
+        _expect_range("intensity layers", intensity.get("layers"), 1, 16)
+    if mode == "layers" or "rest_seconds" in intensity:
+        _expect_number("intensity rest_seconds", intensity.get("rest_seconds"), 0.0, 60.0)
+
+
+def _expect_outputs(info: VoiceInfo) -> None:
+    outputs = {name: tuple(shape) for name, shape in info.outputs.items()}
+    if info.inversion is not None:
+        shape = outputs.get("image", ())
+        good = info.kind == "clip" and len(shape) == 3 and shape[0] == 1 and max(shape) <= MAX_IMAGE
+        expect(good, f"output image is {list(shape)}, expected [1, rows, columns] of a clip")
+        return
+    whole = (1, info.frames, info.channels)
+    allowed = (whole, whole[:2]) if info.kind == "clip" and info.channels == 1 else (whole,)
+    expect(outputs.get("audio") in allowed, f"output audio is {outputs.get('audio')}, expected {list(whole)}")
+    states = {name: tuple(shape) for name, shape in info.inputs.items() if name.startswith("state")}
+    expect(all(outputs.get(name) == shape for name, shape in states.items()), "states differ between in and out")
+
+
+def _expect_inversion(inversion: Any) -> None:
+    expect(isinstance(inversion, Mapping), f"inversion is {inversion!r}, expected an object")
+    missing = sorted(set(INVERSION_FIELDS) - set(inversion))
+    expect(not missing, f"inversion lacks {missing}")
+    for name, kind in INVERSION_FIELDS.items():
+        if kind is int:
+            _expect_range(f"inversion {name}", inversion[name], 1, 1 << 20)
+        else:
+            _expect_number(f"inversion {name}", inversion[name], -100.0, 100.0)
+    expect(inversion["log_min"] < inversion["log_max"], "inversion log_min is not below log_max")
+    pixels = inversion["frames"] * inversion["bins"]
+    expect(pixels <= MAX_PIXELS, f"inversion has {pixels} points, at most {MAX_PIXELS} allowed")
+    expect(inversion["bins"] == inversion["nfft"] // 2 + 1, "inversion bins is not nfft / 2 + 1")
+    expect(inversion["window"] <= inversion["nfft"], "inversion window is longer than nfft")
