@@ -1,8 +1,9 @@
 """Who may ask how much: message rates and complaints, by source. Owned by the control process.
 
 A source is a host and port. Every datagram costs one token, large ones more; a source that has none left is not
-listened to until it has again, so that a flood from one holds up nobody else. Complaints have tokens of their own: a
-flood of nonsense is neither answered nor logged line by line.
+listened to until it has again. Where more comes than can be read, the source that most of it comes from floods: it is
+better not read at all for a while (see `deafness`), so that it pushes nobody else's datagrams out of the queue.
+Complaints have tokens of their own: a flood of nonsense is neither answered nor logged line by line.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from petrichor.osc import Address
 SOURCES = 1024  # remembered; the one longest silent is forgotten
 BURST = 2.0  # seconds of its rate that a source may send at once
 SIZE = 1024  # bytes that cost one token more
+OVERLOAD = 0.25  # seconds in which the queue is never empty, after which somebody is looked for who floods
+SHARE = 0.5  # of its rate, that a source must have used in that time to be the one
+PAUSES = (1.0, 8.0)  # seconds that a source which floods is not read: at first, and at most
 COMPLAINTS = 20.0  # in a second, of one source
 LOOPBACK = "127."
 
@@ -25,6 +29,10 @@ class _Source:
     complaints: float
     seen: float
     refused: int = 0  # datagrams since the last admitted one
+    read: int = 0  # datagrams in the spell below
+    spell: int = 0  # between two moments when the queue was empty
+    pause: float = 0.0  # seconds that it was last not read for
+    paused: float = 0.0  # when that began
 
 
 class Guard:
@@ -34,13 +42,16 @@ class Guard:
         rate: Tokens in a second that a source may use; 0 for no limit.
 
     Attributes:
-        refused: Datagrams that were not listened to, since the start.
+        rate: As given.
+        refused: Datagrams that were read and not listened to, since the start.
     """
 
     def __init__(self, rate: float) -> None:
         """Start with no source known."""
         self.refused = 0
-        self._rate = rate
+        self.rate = rate
+        self._full_since = float("-inf")
+        self._spell = 0
         self._sources: OrderedDict[Address, _Source] = OrderedDict()
 
     def admit(self, source: Address, size: int, now: float) -> bool:
@@ -52,7 +63,10 @@ class Guard:
             now: Seconds, of any steady clock.
         """
         known = self._known(source, now)
-        if not self._rate:
+        if known.spell != self._spell:
+            known.spell, known.read = self._spell, 0
+        known.read += 1
+        if not self.rate:
             return True
         if known.tokens < 1:
             known.refused += 1
@@ -61,9 +75,32 @@ class Guard:
         known.tokens -= 1 + size // SIZE
         return True
 
+    def emptied(self, now: float) -> None:
+        """Take note that all that had come was read."""
+        self._full_since = now
+        self._spell += 1
+
+    def flooder(self, now: float) -> tuple[Address, float] | None:
+        """Return who sends more than can be read, and the seconds not to read it for; None where nobody does."""
+        passed = now - self._full_since
+        if not self.rate or passed < OVERLOAD:
+            return None
+        read = {source: known.read for source, known in self._sources.items() if known.spell == self._spell}
+        self.emptied(now)  # begin anew, whoever it was
+        source = max(read, key=read.__getitem__, default=None)
+        if source is None or read[source] <= SHARE * self.rate * passed:
+            return None
+        known = self._sources[source]
+        first, most = PAUSES
+        again = known.pause and now - known.paused < 2 * known.pause + 1
+        known.pause = min(most, 2 * known.pause) if again else first
+        known.paused = now
+        known.tokens = -known.pause * self.rate  # nothing saved up meanwhile
+        return source, known.pause
+
     def charge(self, source: Address, messages: int) -> None:
         """Let a source pay for the messages of its bundle beyond the first."""
-        if source in self._sources and self._rate:
+        if source in self._sources and self.rate:
             self._sources[source].tokens -= max(0, messages - 1)
 
     def take_refused(self, source: Address) -> int:
@@ -85,13 +122,13 @@ class Guard:
     def _known(self, source: Address, now: float) -> _Source:
         known = self._sources.get(source)
         if known is None:
-            known = self._sources[source] = _Source(BURST * self._rate, COMPLAINTS, now)
+            known = self._sources[source] = _Source(BURST * self.rate, COMPLAINTS, now)
             if len(self._sources) > SOURCES:
                 self._sources.popitem(last=False)
             return known
         self._sources.move_to_end(source)
         passed = max(0.0, now - known.seen)
-        known.tokens = min(BURST * self._rate, known.tokens + passed * self._rate)
+        known.tokens = min(BURST * self.rate, known.tokens + passed * self.rate)
         known.complaints = min(COMPLAINTS, known.complaints + passed * COMPLAINTS)
         known.seen = now
         return known

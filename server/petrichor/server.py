@@ -208,6 +208,7 @@ class Server:
             self._audio.look_after(now)
             self._card.look_after(now)
             self._clients.expire(now)
+            self._wire.look_after(now)
         if now >= self._next_levels and len(self._clients):
             self._next_levels = now + INTERVAL
             self._wire.announce_bundle(level_messages(self._segment, self._supervisor.voices))

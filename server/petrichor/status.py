@@ -22,7 +22,7 @@ FIGURES = {
     "restarts": "renderers that died or hung and were replaced",
     "waiting": "messages that wait for their time",
     "clock": "milliseconds that the asker's clock is behind the server's, as far as it has told by /clock",
-    "refused": "datagrams that came too fast to be read",
+    "refused": "datagrams that came too fast to be obeyed",
 }
 INT32 = (1 << 31) - 1
 

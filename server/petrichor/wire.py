@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from petrichor.clients import Clients
+from petrichor.deafness import Deafness
 from petrichor.errors import MessageError, OptionError
 from petrichor.guard import Guard, trusted
 from petrichor.osc import LARGEST, Address, Message, encode, encode_bundle, parse_datagram
@@ -19,6 +20,7 @@ from petrichor.osc import LARGEST, Address, Message, encode, encode_bundle, pars
 log = logging.getLogger(__name__)
 wire_in = logging.getLogger("petrichor.osc.in")
 wire_out = logging.getLogger("petrichor.osc.out")
+QUEUE = 1 << 20  # bytes that may wait to be read; the system may allow less
 BURST = 256  # datagrams taken between two looks at everything else
 
 
@@ -39,6 +41,9 @@ class Wire:
         """Bind the socket."""
         self.guard = Guard(rate)
         self._socket = bind(host, port, "--port")
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
+        self._deafness = Deafness(self._socket)
+        self._buffer = memoryview(bytearray(LARGEST + 1))
         self._clients = clients
         self._asking: tuple[Address, int] | None = None  # who is being answered, and the bytes it sent
 
@@ -59,14 +64,15 @@ class Wire:
         """Give the messages of each datagram that has come, a bounded number, with its sender."""
         for _ in range(BURST):
             try:
-                datagram, sender = self._socket.recvfrom(LARGEST + 1)
+                size, sender = self._socket.recvfrom_into(self._buffer)
             except (BlockingIOError, ConnectionResetError):
+                self.guard.emptied(time.monotonic())
                 return
-            now = time.monotonic()
-            if not self.guard.admit(sender, len(datagram), now):
+            if not self.guard.admit(sender, size, time.monotonic()):
                 continue
+            datagram = bytes(self._buffer[:size])
             wire_in.debug("%s %.200r", sender, datagram)
-            self._asking = (sender, len(datagram))
+            self._asking = (sender, size)
             try:
                 self._complain_of_flood(sender)
                 messages = parse_datagram(datagram)
@@ -76,6 +82,11 @@ class Wire:
                 self.refuse(error, sender)
             finally:
                 self._asking = None
+        self._turn_from_flood(time.monotonic())
+
+    def look_after(self, now: float) -> None:
+        """Listen again to the sources that flooded. Seldom."""
+        self._deafness.lift(now)
 
     def send(self, address: Address, path: str, *args: object) -> None:
         """Send one message to one address; an unreachable one is not our trouble."""
@@ -106,6 +117,15 @@ class Wire:
         refused = self.guard.take_refused(sender)
         if refused:
             self.refuse(MessageError("/", f"{refused} datagrams came too fast and were not read"), sender)
+
+    def _turn_from_flood(self, now: float) -> None:
+        flooder = self.guard.flooder(now)
+        if flooder is not None:
+            source, pause = flooder
+            if self._deafness.add(source, now + pause):
+                reason = f"more datagrams come than can be read: none from {source[0]}:{source[1]} is for {pause:g} s"
+                log.warning("%s", reason)
+                self.send(source, "/fail", "/", reason)
 
     def _send(self, datagram: bytes, address: Address) -> None:
         if not (trusted(address) or address in self._clients):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from petrichor.clients import MAX_CLIENTS, SILENT, Clients
-from petrichor.guard import BURST, COMPLAINTS, SOURCES, Guard
+from petrichor.guard import BURST, COMPLAINTS, PAUSES, SOURCES, Guard
+from petrichor.osc import Address
 
 ONE, OTHER, FAR = ("127.0.0.1", 1), ("127.0.0.1", 2), ("192.0.2.7", 57120)
 
@@ -83,3 +84,43 @@ def test_the_client_longest_silent_makes_room() -> None:
     assert len(clients) == MAX_CLIENTS
     assert ("127.0.0.1", 0) in clients
     assert ("127.0.0.1", 1) not in clients
+
+
+def pour(guard: Guard, source: Address, rate: float, begin: float, end: float) -> tuple[Address, float] | None:
+    """Let a source keep the queue full from one time to another; return who is said to flood."""
+    for number in range(int((end - begin) * rate)):
+        guard.admit(source, 20, begin + number / rate)
+    return guard.flooder(end)
+
+
+def test_who_keeps_the_queue_full_floods() -> None:
+    guard = Guard(100)
+    guard.emptied(0.0)
+    for number in range(10):
+        guard.admit(FAR, 20, number / 100)
+    assert pour(guard, ONE, 1000, 0.0, 0.1) is None  # a burst
+    assert pour(guard, ONE, 1000, 0.1, 0.3) == (ONE, PAUSES[0])
+    assert not guard.admit(ONE, 20, 0.3 + PAUSES[0])
+    guard.emptied(2.0)
+    assert pour(guard, ONE, 1000, 2.0, 2.2) is None
+    guard.emptied(2.2)
+    assert pour(guard, OTHER, 1000, 2.2, 2.4) is None  # it was read meanwhile
+    assert pour(guard, ONE, 1000, 2.4, 2.7) == (ONE, 2 * PAUSES[0])  # so soon again
+    pauses = []
+    now = 3.0
+    for _ in range(5):
+        guard.emptied(now)
+        flooder = pour(guard, ONE, 1000, now, now + 0.3)
+        assert flooder is not None
+        pauses.append(flooder[1])
+        now += 0.3 + flooder[1]
+    assert pauses[-1] == PAUSES[1]
+    guard.emptied(now + 60)
+    assert pour(guard, ONE, 1000, now + 60, now + 60.3) == (ONE, PAUSES[0])  # long forgiven
+
+
+def test_who_keeps_within_half_its_rate_never_floods() -> None:
+    guard = Guard(100)
+    guard.emptied(0.0)
+    assert pour(guard, ONE, 45, 0.0, 1.0) is None  # the machine is slow: that is not its fault
+    assert pour(Guard(0), ONE, 1000, 0.0, 1.0) is None

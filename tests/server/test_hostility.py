@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,30 @@ from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.rig import PROBES, Rig
 from petrichor.clients import Clients
 from petrichor.errors import MessageError
-from petrichor.osc import Address, encode, parse_datagram
+from petrichor.guard import PAUSES
+from petrichor.osc import Address, encode
 from petrichor.wire import Wire
 from tests.measure.hostility import attack, mix_is_finite, set_right, sounds_as_before, try_voices
 
+FLOOD = """
+import select, socket, sys
+from petrichor.osc import encode, parse_datagram
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect(("127.0.0.1", int(sys.argv[1])))
+sock.setblocking(False)
+datagrams = [encode("/a/intensity", 0.5), encode("/a/nothing", 1), b"nonsense"]
+told = set()
+print("begun", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for datagram in datagrams * 100:
+        try:
+            sock.send(datagram)
+        except OSError:
+            pass
+    while select.select([sock], [], [], 0)[0]:
+        told.add(str(parse_datagram(sock.recv(4096))[0].args[-1]))
+print(*told, sep="\\n")
+"""
 FAR = ("192.0.2.7", 57120)
 
 
@@ -52,43 +71,59 @@ def test_mutated_voice_files_are_refused_or_play_finitely(rig: Rig, voice_paths:
     assert sounds_as_before(rig)
 
 
+def ping(client: Client, patience: float) -> bool:
+    """Whether the server answers in time."""
+    client.heard.clear()
+    client.send("/ping")
+    client.read(patience)
+    return any(message.address == "/pong" for message in client.heard)
+
+
 def test_a_flood_of_one_sender_delays_no_other_and_is_told() -> None:
-    """As fast as one process can send, lawful messages and nonsense; another is answered all the while."""
+    """As fast as one process can send, lawful messages and nonsense; another is answered all the while.
+
+    What the flood pushes out of the socket's queue is lost, as UDP has it: a few questions in a hundred may have to be
+    asked again.
+    """
     with Rig({"a": PROBES["probe-1"]}, ["--max-rate", "1000"]) as rig:
-        stop = threading.Event()
-        told: list[str] = []
+        flooder = subprocess.Popen(
+            [sys.executable, "-c", FLOOD, str(rig.port)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+        )
+        with flooder:
+            assert flooder.stdout is not None
+            flooder.stdout.readline()  # it has begun
+            answered = 0
+            for _ in range(100):
+                answered += ping(rig.client, 1.0)
+                time.sleep(0.03)
+            told = flooder.communicate("enough")[0]
+        assert answered > 80
+        assert "came too fast" in told
+        assert int(str(rig.status()["refused"])) > 500
+        assert rig.log.count("WARNING") < 200
 
-        def flood() -> None:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                sock.connect(("127.0.0.1", rig.port))
-                sock.settimeout(0.0)
-                datagrams = [encode("/a/intensity", 0.5), encode("/a/nothing", 1), b"nonsense"]
-                number = 0
-                while not stop.is_set():
-                    number += 1
-                    try:
-                        sock.send(datagrams[number % 3])
-                        if number % 100 == 0:
-                            told.append(str(parse_datagram(sock.recv(4096))[0].args[-1]))
-                    except OSError:
-                        continue
 
-        flooder = threading.Thread(target=flood)
-        flooder.start()
-        try:
-            delays = []
-            for _ in range(50):
-                begin = time.monotonic()
-                rig.client.ask("/ping", reply="/pong")
-                delays.append(time.monotonic() - begin)
-                time.sleep(0.02)
-        finally:
-            stop.set()
-            flooder.join()
-        assert sorted(delays)[len(delays) // 2] < 0.2
-        assert any("came too fast" in text for text in told)
-        assert int(str(rig.status()["refused"])) > 1000
-        assert rig.log.count("WARNING") < 400
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a flood is read and refused")
+def test_who_sends_more_than_can_be_read_is_not_read_for_a_while() -> None:
+    wire = Wire("127.0.0.1", 0, 1000, Clients())
+    with closing(wire), closing(Client(wire.port)) as flooder, closing(Client(wire.port)) as other:
+        deadline = time.monotonic() + 10
+        while "can be read" not in str(flooder.heard):
+            assert time.monotonic() < deadline
+            for _ in range(300):
+                flooder.send("/ping")
+            list(wire.receive())  # up to 256 at once
+            flooder.read()
+        while list(wire.receive()):
+            pass
+        flooder.send("/from/flooder")
+        other.send("/from/other")
+        assert [messages[0].address for messages, _ in wire.receive()] == ["/from/other"]
+        wire.look_after(time.monotonic() + PAUSES[0])
+        other.send("/from/other")
+        flooder.send("/from/flooder")
+        assert len(list(wire.receive())) == 1  # it has used up what it may send, and is heard again
+        assert wire.guard.refused > 0
 
 
 class Recorder:
