@@ -114,8 +114,8 @@ def test_who_sends_more_than_can_be_read_is_not_read_for_a_while() -> None:
                 flooder.send("/ping")
             list(wire.receive())  # up to 256 at once
             flooder.read()
-        while list(wire.receive()):
-            pass
+        for _ in range(20):  # what had come before
+            list(wire.receive())
         flooder.send("/from/flooder")
         other.send("/from/other")
         assert [messages[0].address for messages, _ in wire.receive()] == ["/from/other"]
