@@ -18,6 +18,8 @@ from petrichor.segment import Segment
 from petrichor.slots import SLOTS
 from petrichor.spool import Spool
 
+SPARE = 4  # slots that are left alone for a while after their use, before any is used again
+
 
 @dataclass(frozen=True)
 class PoolOptions:
@@ -66,7 +68,8 @@ class RendererPool:
         self._audio = audio
         self._context = context
         self._spool = spool
-        self._free = list(range(SLOTS))
+        self._unused = list(range(SLOTS))
+        self._free: list[int] = []  # used before; the one longest out of use first
         self._started = 0
 
     def start(self, voice: HostedVoice, path: Path, source: Path, reply: Reply = None) -> Renderer:
@@ -81,9 +84,7 @@ class RendererPool:
         Raises:
             PetrichorError: No slot is free, or no process can be started.
         """
-        if not self._free:
-            raise PetrichorError(f"all {SLOTS} renderer slots are in use")
-        slot = self._free.pop(0)  # the one longest out of use
+        slot = self._take_slot()
         self._segment[slot].clear()
         self._started += 1
         copy = self._spool.path / f"{voice.name}-{self._started}{path.suffix}"
@@ -124,7 +125,7 @@ class RendererPool:
                 renderer.attached = False
                 self.stop(renderer)
                 return
-        if slot not in self._free:
+        if slot not in self._free and slot not in self._unused:
             self._free.append(slot)
 
     def drop_copies(self, voices: list[HostedVoice]) -> None:
@@ -144,6 +145,12 @@ class RendererPool:
             renderer.process.close()
             renderer.report.close()
         self.renderers.clear()
+
+    def _take_slot(self) -> int:
+        """Return a slot: one long out of use, but rather that than one whose memory was never touched."""
+        if not self._unused and not self._free:
+            raise PetrichorError(f"all {SLOTS} renderer slots are in use")
+        return self._free.pop(0) if len(self._free) > SPARE or not self._unused else self._unused.pop(0)
 
     def _process(self, name: str, source: Path, slot: int, copy: Path, report: Connection):  # type: ignore[no-untyped-def]
         own = self._options
