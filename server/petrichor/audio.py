@@ -27,7 +27,7 @@ from petrichor.bell import Bell
 from petrichor.channel import Channel
 from petrichor.clock import ClockFilter
 from petrichor.cues import Part
-from petrichor.guard import trusted
+from petrichor.guard import Guard, trusted
 from petrichor.limiter import LOOKAHEAD
 from petrichor.mixer import Mixer
 from petrichor.orders import Attach, ClearCues, Cued, Detach, Detached, Place, Quit, Record, Recording, Started
@@ -36,14 +36,19 @@ from petrichor.processes import SWITCH_INTERVAL, name_process
 from petrichor.recording import Recorder
 from petrichor.segment import Segment
 from petrichor.slots import Slot
+from petrichor.stream_protocol import LARGEST_FILL
 from petrichor.streams import Subscribers
 
 log = logging.getLogger(__name__)
 BLOCK = 256  # most frames mixed at once; fewer where renderers keep less ready
 IDLE_STEP = 0.005  # seconds between two looks at the system's clock while nobody listens
 HOUSEKEEPING = 0.1  # seconds between two levels; expiries and the check that the server is still there go along
+DATAGRAMS = 64  # taken between two mixes, so that a flood cannot hold up the mix
+STREAM_RATE = 20_000  # datagrams in a second that one source may send; a patch pulls a few hundred times
 STALL = 0.03  # seconds after which a renderer that owes sound is concealed: within the default fill of a stream
 RESYNC = 0.5  # seconds of backlog after which the system's clock starts anew rather than racing to catch up
+FASTEST = 1.01  # times real time that subscribers may drive the mix; honest clocks are 0.5 % fast at most
+FILLING = LARGEST_FILL / 8000 + 0.5  # seconds beyond that: the largest fill at the lowest rate, and a margin
 CARD_LOST = 0.5  # seconds without a callback, after which the sound card leads no more
 
 
@@ -62,6 +67,36 @@ class AudioOptions:
     rate: int
     ahead: int = BLOCK
     realtime: bool = False
+
+
+class Pace:
+    """How far subscribers may drive the mix: at the pace of the system's clock, besides what they fill themselves with.
+
+    One that confirms what it has not played, or subscribes again and again, would else take everybody else along.
+
+    Args:
+        rate: Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        """Start with room for the largest fill."""
+        self._rate = rate
+        self._most = self._room = FILLING * rate
+        self._seen: float | None = None
+        self._position = 0
+
+    def limit(self, position: int, now: float) -> int:
+        """Return the frame up to which they may drive it.
+
+        Args:
+            position: That it has come to, whoever drove it.
+            now: Seconds, of any steady clock.
+        """
+        if self._seen is not None:
+            earned = FASTEST * self._rate * (now - self._seen)
+            self._room = min(self._most, max(0.0, self._room + earned - (position - self._position)))
+        self._seen, self._position = now, position
+        return position + int(self._room)
 
 
 class AudioProcess:
@@ -89,6 +124,8 @@ class AudioProcess:
         self._mixer = Mixer(options.rate, self._timeline.position)
         self._clock = ClockFilter(self._segment.meters["line"], options.rate)
         self._subscribers = Subscribers(options.rate)
+        self._guard = Guard(STREAM_RATE)
+        self._pace = Pace(options.rate)
         self._recorder: Recorder | None = None
         self._recordings: SimpleQueue[Recording] = SimpleQueue()  # of recorders
         self._hear_recorder, self._recorder_bell = Bell.pair()
@@ -134,11 +171,13 @@ class AudioProcess:
                 source.hush()
 
     def _receive(self, now: float) -> None:
-        for _ in range(64):  # bounded, so that a flood of datagrams cannot hold up the mix
+        for _ in range(DATAGRAMS):
             try:
                 datagram, source = self._socket.recvfrom(65536)
             except (BlockingIOError, ConnectionResetError):
                 return
+            if not self._guard.admit(source, len(datagram), now):
+                continue
             for answer, address in self._subscribers.receive(datagram, source, now, self._timeline.position):
                 if trusted(source) or len(answer) <= len(datagram):  # a stranger's address may be forged
                     self._send(answer, address)
@@ -194,6 +233,9 @@ class AudioProcess:
 
     def _demand(self, now: float) -> int:
         wanted = [self._subscribers.demand()]
+        limit = self._pace.limit(self._timeline.position, now)
+        if wanted[0] is not None:
+            wanted[0] = min(wanted[0], limit)
         card = self._segment.card
         if card["active"] and now - float(card["beat"]) < CARD_LOST:
             wanted.append(int(card["position"]) + int(card["lead"]))
@@ -207,6 +249,7 @@ class AudioProcess:
         demand = self._idle_start[1] + int((now - self._idle_start[0]) * rate)
         if demand - position > RESYNC * rate:
             self._idle_start = (now, position)
+            return position
         return demand
 
     def _keep_house(self, now: float) -> None:
@@ -248,7 +291,6 @@ class AudioProcess:
     def _channel(self, order: Attach) -> Channel:
         ring = self._segment[order.slot].ring
         part = Part(order.fields)
-        part.add(order.cues)
         ring.place(self._mixer.position)  # so that the renderer's cues have their samples before the first is taken
         return Channel(ring, part, self._options.rate, order.fade)
 
@@ -259,9 +301,13 @@ class AudioProcess:
             self._recorder = None
         if order.path is not None:
             rate, bell = self._options.rate, self._recorder_bell
-            self._recorder = Recorder(
-                order.path, self._timeline, rate, order.token, self._recordings, bell, order.position
-            )
+            try:
+                self._recorder = Recorder(
+                    order.path, self._timeline, rate, order.token, self._recordings, bell, order.position
+                )
+            except RuntimeError as error:  # no thread is to be had
+                reason = f"{order.path.name}: {error}"
+                self._recordings.put(Recording(str(order.path), order.token, order.token, reason))
 
     def _close(self) -> None:
         if self._recorder is not None:

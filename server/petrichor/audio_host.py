@@ -13,10 +13,12 @@ from multiprocessing.process import BaseProcess
 from petrichor.audio import AudioOptions, run_audio
 from petrichor.bell import Bell
 from petrichor.orders import Quit
+from petrichor.processes import backoff
 from petrichor.segment import Segment
 
 log = logging.getLogger(__name__)
 HANG = 1.5  # seconds without a sign of life, after which the audio process is killed; it gives one ten times a second
+QUICK = 1.0  # seconds: a process that dies within them died of its start, and the next one waits
 MOST_ORDERS = 10_000  # that wait for the audio process; more is a process that is gone
 
 
@@ -33,6 +35,10 @@ class AudioHost:
     Attributes:
         wake: Bell that wakes the audio process; its other end is the process's.
         restarts: How often the process had to be replaced.
+
+    Raises:
+        OSError: The first process cannot be started.
+        EOFError: As well.
     """
 
     def __init__(
@@ -53,13 +59,22 @@ class AudioHost:
         self.wake, self._theirs = Bell.pair()
         self.restarts = 0
         self._looked = 0.0
-        self._since = time.monotonic()
-        self._process, self._reports = self._start()
+        self._started = self._since = time.monotonic()
+        self._failures = 0  # in a row: starts that failed, and processes that died at once
+        self._start_at: float | None = None
+        self._process: BaseProcess | None = None
+        self._reports: Connection | None = None
+        try:
+            self._start()
+        except BaseException:
+            self.wake.close()
+            self._theirs.close()
+            raise
 
     @property
-    def reports(self) -> Connection:
+    def sources(self) -> list[Connection]:
         """What to wait for: the process's reports; its end shows there too, as end of file."""
-        return self._reports
+        return [] if self._reports is None else [self._reports]
 
     def order(self, order: object) -> None:
         """Send an order; where there is no room it waits."""
@@ -69,32 +84,51 @@ class AudioHost:
     def flush(self) -> None:
         """Send the orders that wait, as far as there is room."""
         sent = False
-        while self._waiting and self._segment.orders.put([self._waiting[0]]):
+        while self._waiting:
+            try:
+                if not self._segment.orders.put([self._waiting[0]]):
+                    break
+                sent = True
+            except ValueError as error:  # our own mistake: it must not hold up the others
+                log.error("%.60r is not sent: %s", self._waiting[0], error)
             self._waiting.popleft()
-            sent = True
         if sent:
             self.wake.ring()
 
     def receive(self) -> object | None:
         """Return one report, or None where the process is gone: then `restart` it."""
+        assert self._reports is not None, "one of `sources`"
         try:
             report: object = self._reports.recv()
         except (EOFError, OSError):
             return None
         return report
 
-    def restart(self) -> None:
-        """Start another process in the place of one that is gone; the mix goes on from where it was."""
-        self._process.join()
-        self._reports.close()
-        self._segment.orders.clear()
-        self._waiting.clear()
-        self.restarts += 1
-        self._process, self._reports = self._start()
+    def restart(self) -> bool:
+        """Start another process in the place of one that is gone; the mix goes on from where it was.
 
-    def look_after(self, now: float) -> None:
-        """Kill the process if it hangs: its end then shows in its reports."""
+        Returns:
+            Whether it runs, and knows of no voice yet; where not, `look_after` starts it.
+        """
+        assert self._process is not None and self._reports is not None, "it has run"
+        self._process.join()
+        self._process.close()
+        self._reports.close()
+        self._process = self._reports = None
+        now = time.monotonic()
+        self._failures = self._failures + 1 if now - self._started < QUICK else 0
+        self._start_at = now + backoff(self._failures)
+        return self._start_again(now)
+
+    def look_after(self, now: float) -> bool:
+        """Kill the process if it hangs: its end then shows in its reports. Start the one that waits for its time.
+
+        Returns:
+            Whether one was started, see `restart`.
+        """
         slept, self._looked = now - self._looked > HANG / 2, now
+        if self._process is None:
+            return self._start_again(now)
         beat = max(float(self._segment.meters["beat"]), self._since)
         if slept:  # this process was stopped itself, and so perhaps was that one
             self._since = now
@@ -102,22 +136,40 @@ class AudioHost:
             log.error("the audio process gave no sign of life for %.1f s", now - beat)
             self._process.kill()
         self.flush()
+        return False
 
     def close(self) -> None:
         """Ask the process to end, and see that it does."""
-        self.order(Quit())
-        self._process.join(3.0)
-        if self._process.is_alive():
-            log.error("the audio process did not end by itself")
-            self._process.kill()
-            self._process.join()
-        self._process.close()
-        self._reports.close()
+        if self._process is not None and self._reports is not None:
+            self.order(Quit())
+            self._process.join(3.0)
+            if self._process.is_alive():
+                log.error("the audio process did not end by itself")
+                self._process.kill()
+                self._process.join()
+            self._process.close()
+            self._reports.close()
         self.wake.close()
         self._theirs.close()
 
-    def _start(self) -> tuple[BaseProcess, Connection]:
-        self._since = time.monotonic()
+    def _start_again(self, now: float) -> bool:
+        """Start the process if its time has come, and say whether it runs; what fails is tried again later."""
+        if self._start_at is None or now < self._start_at:
+            return False
+        self._segment.orders.clear()  # also of what was ordered while nobody was there: all is told anew
+        self._waiting.clear()
+        try:
+            self._start()
+        except (OSError, EOFError) as error:  # no memory, no process or no descriptor to be had
+            self._failures += 1
+            delay = backoff(self._failures)
+            self._start_at = now + delay
+            log.error("no audio process could be started (%s); tried again in %g s", error, delay)
+            return False
+        self.restarts += 1
+        return True
+
+    def _start(self) -> None:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(  # type: ignore[attr-defined]  # typeshed has it in each kind of context only
             target=run_audio,
@@ -125,6 +177,12 @@ class AudioHost:
             name="petrichor-audio",
             daemon=True,
         )
-        process.start()
-        theirs.close()
-        return process, ours
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._process, self._reports, self._start_at = process, ours, None
+        self._started = self._since = time.monotonic()

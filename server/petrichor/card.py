@@ -256,6 +256,7 @@ def _find(options: CardOptions, segment: Segment, bell: Bell, reports: Connectio
     """Open the card, however long it takes to appear; None where the process is asked to end before."""
     told = ""
     while True:
+        segment.card["beat"] = time.monotonic()  # opening can hang: then the control process kills this one
         try:
             return Card(options, segment, bell)
         except OutputError as error:

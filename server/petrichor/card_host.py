@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -12,9 +12,12 @@ from typing import Any
 
 from petrichor.bell import Bell
 from petrichor.card import CardOptions, Lost, Missing, Opened, run_card
+from petrichor.processes import backoff
 from petrichor.segment import Segment
 
+log = logging.getLogger(__name__)
 AGAIN = 1.0  # seconds before a process that ended is started again
+HANG = 10.0  # seconds without a report, a look for the card or a callback, after which the process is killed
 
 
 class CardHost:
@@ -52,19 +55,16 @@ class CardHost:
         self._process: BaseProcess | None = None
         self._reports: Connection | None = None
         self._start_at: float | None = None
+        self._failures = 0  # starts that failed in a row
+        self._looked = self._since = 0.0
         self._stop, self._theirs = Bell.pair()
         if options is not None:
-            self._start()
+            self._start(time.monotonic())
 
     @property
     def sources(self) -> list[Connection]:
         """What to wait for."""
         return [] if self._reports is None else [self._reports]
-
-    @property
-    def next_start(self) -> float | None:
-        """Steady clock at the next start that waits, or None."""
-        return self._start_at
 
     def attend(self) -> None:
         """Take one report of the process, or its end."""
@@ -74,7 +74,7 @@ class CardHost:
         except (EOFError, OSError):
             self._ended()
             return
-        self.known = True
+        self.known, self._since = True, time.monotonic()
         if isinstance(report, Opened):
             self.device, self.rate = report.device, report.rate
             self._tell(self.device, self.rate, "")
@@ -83,9 +83,16 @@ class CardHost:
             self._tell("", 0, report.reason)
 
     def look_after(self, now: float) -> None:
-        """Start the process again when its time has come."""
+        """Start the process again when its time has come; kill it if it hangs: its end then shows in its reports."""
+        slept, self._looked = now - self._looked > HANG / 2, now
         if self._start_at is not None and self._start_at <= now:
-            self._start()
+            self._start(now)
+        elif slept:  # this process was stopped itself, and so perhaps was that one
+            self._since = now
+        elif self._process is not None and now - max(float(self._segment.card["beat"]), self._since) > HANG:
+            log.error("the process of the sound device gave no sign of life for %g s and is replaced", HANG)
+            self._process.kill()
+            self._since = now
 
     def close(self) -> None:
         """End the process; one that hangs in a library is killed."""
@@ -102,15 +109,31 @@ class CardHost:
         self._stop.close()
         self._theirs.close()
 
-    def _start(self) -> None:
-        self._start_at = None
+    def _start(self, now: float) -> None:
+        """Start the process; what fails is tried again later."""
+        try:
+            self._process, self._reports = self._launched()
+        except (OSError, EOFError) as error:  # no memory, no process or no descriptor to be had
+            self._failures += 1
+            delay = backoff(self._failures)
+            self._start_at = now + delay
+            log.error("no process for the sound device could be started (%s); tried again in %g s", error, delay)
+            return
+        self._start_at, self._failures, self._since = None, 0, now
+
+    def _launched(self) -> tuple[BaseProcess, Connection]:
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(  # type: ignore[attr-defined]
             target=run_card, args=(self._options, self._wake, theirs, self._theirs), name="petrichor-card", daemon=True
         )
-        with contextlib.closing(theirs):
+        try:
             process.start()
-        self._process, self._reports = process, ours
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return process, ours
 
     def _ended(self) -> None:
         assert self._process is not None and self._reports is not None

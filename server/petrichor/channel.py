@@ -107,7 +107,7 @@ class Channel:
 
     def _conceal(self, frames: int) -> np.ndarray:
         if self._stand_in is None:
-            self._stand_in = Concealment(self._ring.history(int(HISTORY * self._rate)))
+            self._stand_in = Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate)
         elif self._rejoined:  # it fell silent again on its way back
             self._stand_in.join(self._last)
         self._rejoined, self._stale = 0, self._ring.written

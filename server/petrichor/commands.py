@@ -13,6 +13,7 @@ from petrichor.conductor import Conductor
 from petrichor.config import ServeOptions
 from petrichor.controls import one_number
 from petrichor.errors import MessageError
+from petrichor.guard import Allowance
 from petrichor.orders import Record, Recording
 from petrichor.osc import Address, Message
 from petrichor.parameters import SERVER_COMMANDS
@@ -22,6 +23,7 @@ from petrichor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 INT32 = 1 << 31  # the first number that an OSC int cannot hold
+RECORDS = 4.0, 8.0  # /record in a second, and at once: each takes a thread of the audio process, and a file
 MAX_ASKERS = 64  # of recordings, remembered
 
 
@@ -63,6 +65,7 @@ class Commands:
         self._syncs: list[tuple[Address, int]] = []
         self._recorders: dict[int, Address] = {}  # order → who asked, the last few
         self._orders = 0
+        self._records = Allowance(*RECORDS)
         self._take: tuple[int, str] | None = None  # token and path of the recording in progress
         self.handlers: Mapping[str, Callable[[Message], None]] = {
             "/master/gain": desk.set_master,
@@ -129,6 +132,8 @@ class Commands:
 
     def _record(self, message: Message) -> None:
         path = None
+        if not self._records.take(time.monotonic()):
+            raise MessageError(message.address, f"got more than {RECORDS[0]:g} in a second")
         if message.args:
             if len(message.args) != 1 or not isinstance(message.args[0], str):
                 raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name or none")

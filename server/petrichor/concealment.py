@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-TEMPLATE = 480  # frames that are compared: 10 ms at 48 kHz, a whole turn of 100 Hz
-OVERLAP = 480  # frames of a crossfade from one place to the next
-LEAST = 2400  # frames that a place has to go on for
-DECAY = 144.0  # frames in which a step where it joins other sound decays to a third: 3 ms
+TEMPLATE = 0.01  # seconds that are compared: a whole turn of 100 Hz
+OVERLAP = 0.01  # seconds of a crossfade from one place to the next
+LEAST = 0.05  # seconds that a place has to go on for
+HIGHEST = 96_000  # Hz from which these grow no more frames: a ring holds 24576 of the past
+DECAY = 0.003  # seconds in which a step where it joins other sound decays to a third
 
 
 class Concealment:
@@ -24,18 +25,22 @@ class Concealment:
 
     Args:
         past: The past, newest last. Shape [frames, 2], float32.
+        rate: Hz.
     """
 
-    def __init__(self, past: np.ndarray) -> None:
+    def __init__(self, past: np.ndarray, rate: int) -> None:
         """Find the first place to go on from."""
         self._past = past
+        self._decay = DECAY * rate
+        rate = min(rate, HIGHEST)
+        self._overlap, self._least, template = (round(seconds * rate) for seconds in (OVERLAP, LEAST, TEMPLATE))
         self._position = 0
         self._left = np.zeros((0, 2), np.float32)  # the crossfade that is being played
         self._since = 0  # frames since the last join
         self._step = np.zeros(2, np.float32)
-        self._useful = len(past) >= 2 * (TEMPLATE + OVERLAP + LEAST)
+        self._useful = len(past) >= 2 * (template + self._overlap + self._least)
         if self._useful:
-            self._position = self._place_like(past[-TEMPLATE:], len(past) - LEAST) + TEMPLATE
+            self._position = self._place_like(past[-template:], len(past) - self._least) + template
             self._step = past[-1] - past[self._position - 1]
 
     def join(self, last: np.ndarray) -> None:
@@ -54,8 +59,8 @@ class Concealment:
             pieces.append(piece)
             have += len(piece)
         sound = np.concatenate(pieces)
-        if self._since < 16 * DECAY:
-            decay = np.exp(-(self._since + np.arange(frames, dtype=np.float32)) / np.float32(DECAY))
+        if self._since < 16 * self._decay:
+            decay = np.exp(-(self._since + np.arange(frames, dtype=np.float32)) / np.float32(self._decay))
             sound += self._step * decay[:, None]
         self._since += frames
         return sound
@@ -63,7 +68,7 @@ class Concealment:
     def _piece(self, most: int) -> np.ndarray:
         """Return up to so many frames: of the crossfade that is being played, or of the past up to the next one."""
         if not len(self._left):
-            until = len(self._past) - OVERLAP - self._position
+            until = len(self._past) - self._overlap - self._position
             if until > 0:
                 start, count = self._position, min(most, until)
                 self._position += count
@@ -73,12 +78,13 @@ class Concealment:
         return piece
 
     def _crossfade(self) -> np.ndarray:
-        """Move to the place that is most like where the past ends, and return the way there. Shape [OVERLAP, 2]"""
-        old = self._past[-OVERLAP:]
-        place = self._place_like(old, len(self._past) - 2 * OVERLAP - LEAST)
-        new = self._past[place : place + OVERLAP]
-        self._position = place + OVERLAP
-        rise = ((np.arange(OVERLAP, dtype=np.float32) + np.float32(0.5)) / OVERLAP)[:, None]
+        """Move to the place that is most like where the past ends, and return the way there. Shape [overlap, 2]"""
+        overlap = self._overlap
+        old = self._past[-overlap:]
+        place = self._place_like(old, len(self._past) - 2 * overlap - self._least)
+        new = self._past[place : place + overlap]
+        self._position = place + overlap
+        rise = ((np.arange(overlap, dtype=np.float32) + np.float32(0.5)) / overlap)[:, None]
         return old * (1 - rise) + new * rise
 
     def _place_like(self, template: np.ndarray, end: int) -> int:

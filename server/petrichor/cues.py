@@ -60,6 +60,7 @@ class Part:
     def __init__(self, fields: Fields) -> None:
         """Start with nothing to come."""
         self.fields = fields
+        self._snapshot = dict(fields)  # the last one
         self._included = -math.inf  # of the last snapshot
         self._coming: list[Cue] = []  # by position, then sequence
         self._done: list[Cue] = []  # not in the last snapshot
@@ -85,9 +86,8 @@ class Part:
         self._included = included
         self._done = [cue for cue in self._done if cue.position > included]
         self._coming = self._coming[self._count(included) :]
-        self.fields = dict(fields)
-        for cue in self._done:
-            assign(self.fields, cue.change)
+        self._snapshot = dict(fields)
+        self._redo()
 
     def add(self, cues: Iterable[Cue]) -> None:
         """Take cues that are to come; one that was too long on its way is in the last snapshot already."""
@@ -96,8 +96,10 @@ class Part:
                 bisect.insort(self._coming, cue, key=_order)
 
     def clear(self, through: int) -> None:
-        """Forget the cues to come whose sequence number is `through` or less."""
+        """Forget the cues whose sequence number is `through` or less, but for what the last snapshot includes."""
         self._coming = [cue for cue in self._coming if cue.sequence > through]
+        self._done = [cue for cue in self._done if cue.sequence > through]
+        self._redo()
 
     def reach(self, position: float) -> bool:
         """Carry out every cue up to `position`; say whether there was one."""
@@ -110,6 +112,12 @@ class Part:
         self._done += self._coming[:count]
         del self._coming[:count]
         return True
+
+    def _redo(self) -> None:
+        """Make the fields what the last snapshot and the cues since then say."""
+        self.fields = dict(self._snapshot)
+        for cue in self._done:
+            assign(self.fields, cue.change)
 
     def _count(self, position: float) -> int:
         """Return how many of the cues to come act at `position` or before."""

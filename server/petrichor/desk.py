@@ -6,6 +6,7 @@ The conductor says when a message acts, the namespace what it means; the desk kn
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 
 from petrichor import __version__
@@ -18,6 +19,7 @@ from petrichor.conductor import Conductor
 from petrichor.config import ServeOptions
 from petrichor.dispatch import Dispatch
 from petrichor.errors import MessageError
+from petrichor.guard import Allowance
 from petrichor.namespace import Namespace
 from petrichor.osc import Address, Message
 from petrichor.parameters import VOICE_PARAMETERS
@@ -28,6 +30,8 @@ from petrichor.voice_folder import VoiceFolder
 from petrichor.wire import Wire
 
 log = logging.getLogger(__name__)
+LOADS = 50.0, 100.0  # /V/load in a second, and at once
+WARNINGS = 200.0, 400.0  # /late and /clamped in a second, and at once
 
 
 class Desk:
@@ -75,6 +79,7 @@ class Desk:
         self._audio, self._card = audio, card
         self._dispatch, self._folder = dispatch, folder
         self._stream_port = stream_port
+        self._loads, self._warnings = Allowance(*LOADS), Allowance(*WARNINGS)
         self.commands = Commands(self)
         self._namespace = Namespace(self, self.commands.handlers, self._clamped)
         self.conductor = Conductor(
@@ -83,7 +88,7 @@ class Desk:
             self._namespace.cueable,
             self._wire.refuse,
             dispatch.publish,
-            lambda address, seconds: self._wire.announce("/late", address, 1000.0 * seconds),
+            lambda address, seconds: self._warn("/late", address, 1000.0 * seconds),
         )
 
     def obey(self, message: Message, sender: Address, position: int | None) -> float:
@@ -122,6 +127,8 @@ class Desk:
             raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name")
         path = self._folder.find(message.address, message.args[0])
         self._folder.check_name(message.address, name)
+        if not self._loads.take(time.monotonic()):
+            raise MessageError(message.address, f"got more than {LOADS[0]:g} loads a second")
         self.supervisor.load(name, path, self.commands.replier(message.address, path.name))
 
     def unload(self, name: str, message: Message) -> None:
@@ -147,7 +154,7 @@ class Desk:
         parameter = message.address.removeprefix("/master/")
         clamped = self._dispatch.perform_master(parameter, message.args, self._position)
         if clamped is not None:
-            self._wire.announce("/clamped", message.address, clamped)
+            self._warn("/clamped", message.address, clamped)
 
     def clear_schedule(self) -> int:
         """Forget what waits for its time, cues on their way too; return how many messages waited."""
@@ -181,4 +188,9 @@ class Desk:
 
     def _clamped(self, address: str, value: float) -> None:
         whole = VOICE_PARAMETERS[address.rpartition("/")[2]].tags == "i"
-        self._wire.announce("/clamped", address, int(value) if whole else float(value))
+        self._warn("/clamped", address, int(value) if whole else float(value))
+
+    def _warn(self, path: str, *args: object) -> None:
+        """Tell notified clients of a message that was obeyed, but not as it was meant."""
+        if self._warnings.take(time.monotonic()):
+            self._wire.announce(path, *args)

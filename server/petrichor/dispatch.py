@@ -18,6 +18,8 @@ from petrichor.orders import Attach, ClearCues, Cued, Place
 from petrichor.plan import Plan
 from petrichor.segment import Segment
 
+TOGETHER = 64  # cues that are sent in one piece; each has its frame, so pieces need not arrive together
+
 
 class Dispatch:
     """Tells the voices and the master.
@@ -102,7 +104,7 @@ class Dispatch:
             self._order(Place(None, dict(self.master.state.fields), self.master.passed))
             self._master_told = False
         for slot, cues in self._strips.items():
-            self._order(Cued(slot, tuple(cues)))
+            self._order_cues(slot, cues)
         self._strips.clear()
         self._unsent = [renderer for renderer in self._unsent if not self._sent(renderer)]
 
@@ -129,7 +131,10 @@ class Dispatch:
             for renderer in voice.renderers:
                 renderer.unsent.clear()
                 self._segment[renderer.slot].clear_cues(self._last)
+            self._told[voice] = {*ENGINE_FIELDS, *STRIP_FIELDS}  # what was rendered, and not mixed yet, is taken back
         self._order(ClearCues(self._last))
+        self._master_told = True
+        self.publish()
 
     def introduce(self, renderer: Renderer) -> None:
         """Tell a renderer that has loaded its file everything."""
@@ -143,13 +148,18 @@ class Dispatch:
         """Bring a renderer into the mix, in `fade` seconds."""
         plan = renderer.plan
         assert plan is not None, "given when it was loaded"
-        cues = _parts(plan.cues, STRIP_FIELDS)
-        self._order(Attach(renderer.slot, part_of(plan.state.fields, STRIP_FIELDS), tuple(cues), fade))
+        self._order(Attach(renderer.slot, part_of(plan.state.fields, STRIP_FIELDS), fade))
+        self._order_cues(renderer.slot, _parts(plan.cues, STRIP_FIELDS))
 
     def place_master(self) -> None:
         """Tell a mixer that has just begun where the master is."""
         self._order(Place(None, dict(self.master.state.fields), self.master.passed))
-        self._order(Cued(None, tuple(self.master.cues)))
+        self._order_cues(None, self.master.cues)
+
+    def forget(self, renderer: Renderer) -> None:
+        """Take note that a renderer has ended: nobody reads its cues any more."""
+        renderer.unsent.clear()
+        self._unsent = [each for each in self._unsent if each is not renderer]
 
     @property
     def _plans(self) -> list[Plan[VoiceState]]:
@@ -175,7 +185,13 @@ class Dispatch:
         self._last = next(self._sequence)
         return self._last
 
+    def _order_cues(self, slot: int | None, cues: Sequence[Cue]) -> None:
+        for start in range(0, len(cues), TOGETHER):
+            self._order(Cued(slot, tuple(cues[start : start + TOGETHER])))
+
     def _forward(self, renderer: Renderer, cues: list[Cue]) -> None:
+        if renderer.ending:
+            return
         parts = _parts(cues, ENGINE_FIELDS)
         if parts:
             renderer.unsent += parts
@@ -184,12 +200,18 @@ class Dispatch:
 
     def _sent(self, renderer: Renderer) -> bool:
         """Send a renderer its cues; say whether there was room for all of them."""
-        slot, cues = self._segment[renderer.slot], renderer.unsent
-        while cues and slot.send_cues(cues):
-            cues.clear()
-        while cues and not slot.cues.waiting and slot.send_cues(cues[:1]):  # too much for one mailbox
-            del cues[0]
-        return not cues
+        slot, cues, plan = self._segment[renderer.slot], renderer.unsent, renderer.plan
+        assert plan is not None, "it has been introduced"
+        while cues:
+            if cues[0].position <= plan.passed:  # it waited for too long, and is in a snapshot
+                del cues[0]
+            elif slot.send_cues(cues[:TOGETHER]):
+                del cues[:TOGETHER]
+            elif slot.send_cues(cues[:1]):
+                del cues[0]
+            else:
+                return False
+        return True
 
     def _send_snapshots(self, voice: HostedVoice, fields: set[str]) -> None:
         for renderer in voice.renderers:

@@ -23,6 +23,29 @@ COMPLAINTS = 20.0  # in a second, of one source
 LOOPBACK = "127."
 
 
+class Allowance:
+    """How often something costly may be done.
+
+    Args:
+        rate: Times in a second.
+        burst: Times at once.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        """Start with the whole burst."""
+        self._rate, self._burst = rate, burst
+        self._left, self._seen = burst, 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether it may be done once more, at a time of any steady clock in seconds."""
+        self._left = min(self._burst, self._left + max(0.0, now - self._seen) * self._rate)
+        self._seen = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 @dataclass(slots=True)
 class _Source:
     tokens: float

@@ -37,6 +37,7 @@ class Renderer:
         ending: Whether it was asked to end, or is known to be dead.
         fault: Why it was killed, or "".
         since: Steady clock at its start, then at its entry into the mix.
+        stopped: Steady clock when it was asked to end, or None.
         slow: Frames that had been concealed when it was last looked at whether it keeps up, and when that was.
     """
 
@@ -55,6 +56,7 @@ class Renderer:
     ending: bool = False
     fault: str = ""
     since: float = field(default_factory=time.monotonic)
+    stopped: float | None = None
     slow: tuple[int, float] = (0, 0.0)
 
 
@@ -64,7 +66,7 @@ class HostedVoice:
 
     Attributes:
         name: Its name in OSC addresses.
-        path: The voice file it plays, or last tried to.
+        path: The voice file it plays; of one that never played, the file it first tried to.
         plan: Its parameters, or None while it is loaded for the first time.
         playing: The renderer that sounds, or that the mixer conceals since it died.
         incoming: The renderer that is being loaded.

@@ -43,13 +43,18 @@ class Mailbox:
         """Append objects, all visible at once (writer's side).
 
         Returns:
-            False where there is no room for all of them: then none was put.
+            False where there is no room for all of them just now: then none was put.
+
+        Raises:
+            ValueError: There never will be, as they are larger than the queue.
         """
         parts = []
         for item in items:
             data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
             parts += [len(data).to_bytes(LENGTH, "little"), data]
         block = b"".join(parts)
+        if len(block) > self._size:
+            raise ValueError(f"got {len(block)} bytes, expected at most {self._size}")
         position = int(self._positions[WRITTEN])
         if position + len(block) - int(self._positions[READ]) > self._size:
             return False

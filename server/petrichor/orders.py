@@ -10,11 +10,10 @@ from petrichor.cues import Cue, Fields
 
 @dataclass(frozen=True)
 class Attach:
-    """Order: bring a renderer's slot into the mix, with the fields of its strip and the cues on their way to it."""
+    """Order: bring a renderer's slot into the mix, with the fields of its strip."""
 
     slot: int
     fields: Fields
-    cues: tuple[Cue, ...]
     fade: float
 
 

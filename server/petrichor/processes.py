@@ -17,6 +17,12 @@ SHARED += ["petrichor.clip_engine", "petrichor.stream_engine", "petrichor.card"]
 # Seconds after which a thread yields Python's lock to one that waits for it: where a block loop shares a process with a
 # thread that makes clips or writes files, the usual 5 ms let it fall behind by up to 0.1 s (measured, a tiny bird).
 SWITCH_INTERVAL = 0.0002
+SOONEST, LATEST = 0.5, 8.0  # seconds before a process that could not be started, or died at once, is started again
+
+
+def backoff(failures: int) -> float:
+    """Return the seconds to wait before a process is started, after so many failures in a row."""
+    return min(SOONEST * 2.0 ** min(failures - 1, 10), LATEST) if failures else 0.0
 
 
 def process_context() -> BaseContext:

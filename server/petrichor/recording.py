@@ -1,7 +1,8 @@
 """Recording the mix into a file, from a thread of the audio process that follows the timeline.
 
-The timeline keeps ten seconds, so a slow disk delays nobody. What is on the disk when an error comes, or when the
-process is killed, is a valid file (a WAV at least); an error is told once.
+The timeline keeps ten seconds, so a slow disk delays nobody; what one that stalls for longer misses is left out. What
+is on the disk when an error comes, or when the process is killed, is a valid file (a WAV at least); an error is told
+once. A WAV that has become as long as its sizes can count ends like one on a full disk.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from petrichor.timeline import Timeline
 
 log = logging.getLogger(__name__)
 FORMATS = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24")}  # suffix → libsndfile format and subtype
+WAV_FRAMES = (2**32 - 4096) // 8  # stereo float32 that the 32-bit sizes of a WAV file can count: 3.1 h at 48 kHz
 PATIENCE = 0.05  # seconds between two looks at the timeline
 CHUNK = 8192  # frames written at once
 LAG = 0.25  # seconds that the file stays behind the mix, so that it can end at a frame that is past
@@ -62,6 +64,7 @@ class Recorder:
         self._bell = bell
         self._position = timeline.position if position is None else max(position, timeline.oldest)
         self._written = 0
+        self._most = WAV_FRAMES if path.suffix.lower() == ".wav" else None  # a FLAC counts 36 bits of frames
         self._end: int | None = None
         self._closing = False
         self._stop = threading.Event()
@@ -119,14 +122,27 @@ class Recorder:
         self._bell.ring()
 
     def _write_to(self, file: soundfile.SoundFile, end: int) -> None:
-        if self._position < self._timeline.oldest:
-            log.warning("recording %s fell behind by more than the timeline holds", self.path)
-            self._position = self._timeline.oldest
         while self._position < end:
             frames = min(CHUNK, end - self._position)
-            file.write(self._timeline.read(self._position, frames))
+            if self._most is not None:
+                frames = min(frames, self._most - self._written)
+            if not frames:
+                hours = self._written / self._rate / 3600
+                raise OutputError(f"a .wav file cannot hold more than these {hours:.1f} h, a .flac file can")
+            try:
+                sound = self._timeline.read(self._position, frames)
+            except IndexError:  # looked for at each chunk: each one before may have taken the disk long
+                self._skip()
+                continue
+            file.write(sound)
             self._position += frames
             self._written += frames
+
+    def _skip(self) -> None:
+        """Go on with the oldest sound that is still there."""
+        oldest = self._timeline.oldest
+        log.warning("recording %s fell behind: %.1f s are left out", self.path, (oldest - self._position) / self._rate)
+        self._position = oldest
 
 
 def reserve_recording(address: str, folder: Path, name: str) -> Path:

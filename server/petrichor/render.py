@@ -25,14 +25,13 @@ from petrichor.limiter import Limiter
 from petrichor.namespace import Namespace
 from petrichor.osc import Message
 from petrichor.parameters import amplitude
-from petrichor.recording import FORMATS, open_sound_file
+from petrichor.recording import FORMATS, WAV_FRAMES, open_sound_file
 from petrichor.score import read_score
 from petrichor.voice_file import Voice, read_voice
 
 log = logging.getLogger(__name__)
 BLOCK = 8192  # frames between two looks at the score where no event is nearer
 RATES = (8_000, 192_000)  # Hz
-WAV_FRAMES = (2**32 - 4096) // 8  # stereo float32 that the 32-bit sizes of a WAV file can count
 MAX_LATENT_BYTES = 1 << 20
 
 

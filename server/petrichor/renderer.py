@@ -24,13 +24,16 @@ from petrichor.errors import VoiceFileError
 from petrichor.limiter import LOOKAHEAD
 from petrichor.priority import RENDERER, use_realtime_priority
 from petrichor.processes import SWITCH_INTERVAL, name_process
+from petrichor.ring import FRAMES
 from petrichor.segment import Segment
 from petrichor.slots import Slot
 from petrichor.spool import copy_voice
 from petrichor.voice_file import read_voice
+from petrichor.voice_info import brief
 
 log = logging.getLogger(__name__)
 LEAST = 64  # frames that are kept ready at the least
+LARGEST_QUANTUM = FRAMES // 4  # what the mixer conceals with has to stay in the ring
 PATIENCE = 0.25  # seconds without a bell after which the renderer looks whether its server is still there
 
 
@@ -108,11 +111,11 @@ def run_renderer(options: RendererOptions, bell: Bell, audio: Bell, report: Conn
     try:
         engine = _open(options, report)
     except VoiceFileError as error:
-        report.send(Failed(error.reason))
+        report.send(Failed(brief(error.reason)))
         return
     except Exception as error:
         log.exception("renderer of %s", options.path)
-        report.send(Failed(f"{type(error).__name__}: {error}"))
+        report.send(Failed(brief(f"{type(error).__name__}: {error}")))
         return
     with Segment(options.segment) as segment:
         try:
@@ -125,6 +128,10 @@ def _open(options: RendererOptions, report: Connection) -> Engine:
     source = copy_voice(options.path, options.copy)
     voice = read_voice(source)
     engine = open_engine(voice, options.rate, background=True)
+    if engine.quantum > LARGEST_QUANTUM:
+        engine.close()
+        got = f"one hop is {engine.quantum} frames at {options.rate} Hz"
+        raise VoiceFileError(options.path, f"{got}, expected at most {LARGEST_QUANTUM}")
     info = voice.info
     report.send(Loaded(info.kind, info.latent_size, info.truncation, info.sample_rate, voice.version, source))
     return engine
@@ -192,6 +199,7 @@ class Renderer:
             if before >= slot.low and before + quantum > self._ahead:
                 return
             self._write(quantum)
+            slot.beat()  # a slow network is not one that hangs
             if before < slot.awaited <= slot.ring.fill:
                 self._audio.ring()
 

@@ -5,9 +5,11 @@ Owned by the control process.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from petrichor.bell import Bell
@@ -88,16 +90,12 @@ class RendererPool:
         self._segment[slot].clear()
         self._started += 1
         copy = self._spool.path / f"{voice.name}-{self._started}{path.suffix}"
-        ours, theirs = self._context.Pipe(duplex=False)
         try:
-            process = self._process(voice.name, source, slot, copy, theirs)
-        except (OSError, EOFError) as error:  # no memory or no process to be had
-            ours.close()
+            process, report = self._process(voice.name, source, slot, copy)
+        except (OSError, EOFError) as error:  # no memory, no file descriptor or no process to be had
             self._free.append(slot)
             raise PetrichorError(f"no renderer could be started ({error})") from error
-        finally:
-            theirs.close()  # so that the renderer's end shows as end of file
-        renderer = Renderer(voice, path, source, copy, slot, process, ours, reply)
+        renderer = Renderer(voice, path, source, copy, slot, process, report, reply)
         self.renderers.append(renderer)
         return renderer
 
@@ -108,6 +106,8 @@ class RendererPool:
     def stop(self, renderer: Renderer) -> None:
         """Ask a renderer to end."""
         self._segment[renderer.slot].stop()
+        if renderer.stopped is None:
+            renderer.stopped = time.monotonic()
         self.ring(renderer)
 
     def reap(self, renderer: Renderer) -> None:
@@ -152,14 +152,22 @@ class RendererPool:
             raise PetrichorError(f"all {SLOTS} renderer slots are in use")
         return self._free.pop(0) if len(self._free) > SPARE or not self._unused else self._unused.pop(0)
 
-    def _process(self, name: str, source: Path, slot: int, copy: Path, report: Connection):  # type: ignore[no-untyped-def]
+    def _process(self, name: str, source: Path, slot: int, copy: Path) -> tuple[BaseProcess, Connection]:
+        """Start a process; return it, and where it reports."""
         own = self._options
         options = RendererOptions(name, source, copy, self._segment.name, slot, own.rate, own.ahead, own.realtime)
-        process = self._context.Process(  # type: ignore[attr-defined]  # typeshed has it in each kind of context only
-            target=run_renderer,
-            args=(options, self._bells[slot][1], self._audio, report),
-            name=f"petrichor-{name}",
-            daemon=True,
-        )
-        process.start()
-        return process
+        ours, theirs = self._context.Pipe(duplex=False)
+        try:
+            process: BaseProcess = self._context.Process(  # type: ignore[attr-defined]  # typeshed: in each kind only
+                target=run_renderer,
+                args=(options, self._bells[slot][1], self._audio, theirs),
+                name=f"petrichor-{name}",
+                daemon=True,
+            )
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()  # so that the renderer's end shows as end of file
+        return process, ours

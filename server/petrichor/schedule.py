@@ -12,7 +12,7 @@ from petrichor.errors import MessageError
 
 LIMIT = 20_000  # messages waiting at once
 LIMIT_EACH = 10_000  # of one sender
-LIMIT_VALUES = 1_000_000  # arguments of all that wait: 32 MB or so
+LIMIT_BYTES = 32 << 20  # of all that wait, about
 HORIZON = 600.0  # seconds ahead that a message may be sent: beyond it, the sender's clock is wrong
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Schedule(Generic[T]):
         self._heap: list[tuple[float, int, Hashable, int, T]] = []
         self._count = itertools.count()
         self._senders: Counter[Hashable] = Counter()
-        self._values = 0
+        self._bytes = 0
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -37,7 +37,7 @@ class Schedule(Generic[T]):
         """Time of the first, or None."""
         return self._heap[0][0] if self._heap else None
 
-    def add(self, time: float, item: T, now: float, sender: Hashable = None, values: int = 1) -> None:
+    def add(self, time: float, item: T, now: float, sender: Hashable = None, size: int = 1) -> None:
         """Let `item` wait until `time`.
 
         Args:
@@ -45,27 +45,27 @@ class Schedule(Generic[T]):
             item: What waits.
             now: The present, by the same clock.
             sender: Whose it is.
-            values: How much it holds.
+            size: Bytes that it takes, about.
 
         Raises:
             MessageError: Too many wait already, or `time` is too far ahead.
         """
         if time - now > HORIZON:
             raise MessageError("", f"got a timetag {time - now:.0f} s ahead, at most {HORIZON:.0f} are kept")
-        if self._senders[sender] >= LIMIT_EACH or len(self._heap) >= LIMIT or self._values + values > LIMIT_VALUES:
+        if self._senders[sender] >= LIMIT_EACH or len(self._heap) >= LIMIT or self._bytes + size > LIMIT_BYTES:
             raise MessageError("", f"{self._senders[sender]} messages of this sender wait already, {len(self)} in all")
-        heapq.heappush(self._heap, (time, next(self._count), sender, values, item))
+        heapq.heappush(self._heap, (time, next(self._count), sender, size, item))
         self._senders[sender] += 1
-        self._values += values
+        self._bytes += size
 
     def due(self, now: float) -> Iterator[tuple[float, T]]:
         """Take every item whose time has come, with that time, in order."""
         while self._heap and self._heap[0][0] <= now:
-            time, _, sender, values, item = heapq.heappop(self._heap)
+            time, _, sender, size, item = heapq.heappop(self._heap)
             self._senders[sender] -= 1
             if not self._senders[sender]:
                 del self._senders[sender]
-            self._values -= values
+            self._bytes -= size
             yield time, item
 
     def clear(self) -> int:
@@ -73,5 +73,5 @@ class Schedule(Generic[T]):
         count = len(self._heap)
         self._heap.clear()
         self._senders.clear()
-        self._values = 0
+        self._bytes = 0
         return count

@@ -7,6 +7,7 @@ sound card's process attach to it. Every field has one writer.
 from __future__ import annotations
 
 import os
+import re
 import time
 from multiprocessing import shared_memory
 from pathlib import Path
@@ -128,14 +129,24 @@ def remove_stale_segments(folder: Path = Path("/dev/shm")) -> list[str]:
     """
     removed = []
     for path in folder.glob(f"{PREFIX}*") if folder.is_dir() else ():
-        process = path.name.removeprefix(PREFIX).split("-")[0]
-        if process.isdigit() and not alive(int(process)):
+        if is_left_behind(path):
             try:
                 path.unlink()
             except OSError:  # another user's, or just removed by another start
                 continue
             removed.append(path.name)
     return removed
+
+
+def is_left_behind(path: Path) -> bool:
+    """Return whether a path is named as this user's servers name theirs, and the server of that name is gone."""
+    match = re.fullmatch(rf"{PREFIX}([1-9][0-9]{{0,8}})-.+", path.name)  # no process has a longer number
+    if match is None or alive(int(match[1])):
+        return False
+    try:
+        return not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
+    except OSError:
+        return False
 
 
 def alive(process: int) -> bool:

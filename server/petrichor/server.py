@@ -42,6 +42,7 @@ from petrichor.wire import Wire, bind
 
 log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between two looks at whether the other processes live
+DEVICE_PATIENCE = 10.0  # seconds to wait for word of a sound device
 FOLLOW = 0.02  # seconds between two looks at how far the mix has come, while cues are on their way
 
 
@@ -150,9 +151,18 @@ class Server:
                 self._turn()
 
     def wait_for_device(self) -> str:
-        """Wait until it is known whether there is a sound device, before `run`; return its name, or ""."""
-        while not self._card.known:
-            self._card.attend()
+        """Wait until it is known whether there is a sound device, but not for ever, before `run`.
+
+        Returns:
+            Its name, or "".
+        """
+        now = time.monotonic()
+        deadline = now + DEVICE_PATIENCE
+        while not self._card.known and now < deadline:
+            if select.select(self._card.sources, [], [], min(LOOK, deadline - now))[0]:
+                self._card.attend()
+            now = time.monotonic()
+            self._card.look_after(now)
         return self._card.device
 
     def stop(self) -> None:
@@ -171,13 +181,13 @@ class Server:
 
     def _turn(self) -> None:
         """Wait for something, and do what is to be done."""
-        audio, card = self._audio.reports, self._card.sources
-        sources: list[Any] = [self._wire, audio, self._wake, *card, *self._supervisor.sources]
+        audio, card = self._audio.sources, self._card.sources
+        sources: list[Any] = [self._wire, self._wake, *audio, *card, *self._supervisor.sources]
         heard, _, _ = select.select(sources, [], [], self._patience())
         for source in heard:
             if source is self._wire:
                 self._receive()
-            elif source is audio:
+            elif source in audio:
                 self._attend_audio()
             elif source is self._wake:
                 self._wake.hush()
@@ -205,7 +215,9 @@ class Server:
         if now >= self._next_look or (restart is not None and now >= restart):
             self._next_look = now + LOOK
             self._supervisor.look_after(now)
-            self._audio.look_after(now)
+            if self._audio.look_after(now):
+                self._desk.commands.recording_lost()  # one that was asked for while there was no audio process
+                self._supervisor.attach_all()
             self._card.look_after(now)
             self._clients.expire(now)
             self._wire.look_after(now)
@@ -250,8 +262,8 @@ class Server:
             log.error("the audio process died and is being replaced")
             self._wire.announce("/fail", "/audio", "the audio process died and is being replaced")
             self._desk.commands.recording_lost()
-            self._audio.restart()
-            self._supervisor.attach_all()
+            if self._audio.restart():
+                self._supervisor.attach_all()
         elif isinstance(report, Detached):
             self._supervisor.detached(report.slot)
         elif isinstance(report, Recording):

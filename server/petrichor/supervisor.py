@@ -31,6 +31,8 @@ BACKOFF = 0.25  # seconds before a second restart in a row; doubles up to the lo
 LONGEST_BACKOFF = 10.0
 CALM = 5.0  # seconds of playing after which a renderer's earlier deaths are forgotten
 HANG = 1.0  # seconds without a sign of life (it gives four in each), after which a renderer that plays is killed
+STUBBORN = 3.0  # seconds that a renderer may take to end when asked, before it is killed
+MOST = 256  # voices by name, also those that could not be loaded
 LOADING = 20.0  # seconds that a voice may take to load, …
 LOADING_SPEED = 10e6  # … and one more for every so many bytes of its file
 SLOW_LOOK = 5.0  # seconds between two looks at whether a renderer keeps up
@@ -100,6 +102,10 @@ class Supervisor:
             path: The file.
             reply: Told when it is heard, or why it is not.
         """
+        if name not in self.voices and len(self.voices) >= MOST:
+            reason = f"there are {len(self.voices)} voices already; /V/unload some"
+            self._failed(HostedVoice(name, path), path, reason, reply)
+            return
         voice = self.voices.setdefault(name, HostedVoice(name, path))
         self._start(voice, path, path, reply)
 
@@ -146,7 +152,10 @@ class Supervisor:
         slept, self._looked = now - self._looked > HANG / 2, now
         for renderer in self._pool.renderers:
             voice = renderer.voice
-            if renderer is voice.playing and not renderer.ending:
+            if renderer.stopped is not None:
+                if now - renderer.stopped > STUBBORN:
+                    self._kill(renderer, "its renderer did not end when asked")
+            elif renderer is voice.playing and not renderer.ending:
                 if slept:  # this process was stopped itself, and so perhaps were they
                     renderer.since = now
                 elif now - max(self._segment[renderer.slot].last_beat, renderer.since) > HANG:
@@ -157,7 +166,8 @@ class Supervisor:
         for voice in list(self.voices.values()):
             if voice.restart_at is not None and voice.restart_at <= now:
                 # From the copy of what was heard: the file may have changed since, and be broken.
-                self._start(voice, voice.path, voice.playing.source if voice.playing is not None else voice.path)
+                copy = voice.playing.source if voice.playing is not None else voice.path
+                self._start(voice, voice.path, copy if copy.is_file() else voice.path)
 
     def attach_all(self) -> None:
         """Bring every voice into a mixer that has just begun; what the one before was fading out is let go."""
@@ -218,6 +228,7 @@ class Supervisor:
     def _ended(self, voice: HostedVoice, renderer: Renderer) -> None:
         """A renderer process is gone: as asked, or by accident."""
         self._pool.reap(renderer)
+        self._dispatch.forget(renderer)
         self._pool.drop_copies(list(self.voices.values()))
         reason = renderer.fault or "its renderer died"
         if renderer is voice.incoming:
@@ -257,7 +268,7 @@ class Supervisor:
             self._plan_restart(voice)
 
     def _plan_restart(self, voice: HostedVoice) -> float:
-        delay = 0.0 if voice.deaths == 0 else min(BACKOFF * 2.0 ** (voice.deaths - 1), LONGEST_BACKOFF)
+        delay = min(BACKOFF * 2.0 ** min(voice.deaths - 1, 10), LONGEST_BACKOFF) if voice.deaths else 0.0
         voice.deaths += 1
         voice.restart_at = time.monotonic() + delay
         return delay

@@ -87,16 +87,25 @@ class Takes:
         if self._playing is None:
             self._playing = _Cast(self._begin(controls), controls, key)
         if key != self._playing.key:
-            self._want(controls, key)
-            coming = self._coming
-            if coming is not None and not self._left and coming.take.ready:
-                self._leaving, self._playing, self._coming = self._playing, coming, None
-                self._rise, self._fall, self._left = Fade(0.0), Fade(1.0), self._fade_frames
-                self._rise.start(1.0, self._fade_frames)
-                self._fall.start(0.0, self._fade_frames)
+            playing = self._start_coming(self._playing)  # what was made is heard, even if it is not the newest wish
+            if key != playing.key:
+                self._want(controls, key)
+                playing = self._start_coming(playing)
+            self._playing = playing
         if key == self._playing.key:
             self._playing.controls = controls  # else it goes on by its last ones until the next take is ready
         return self._playing
+
+    def _start_coming(self, playing: _Cast) -> _Cast:
+        """Let the take that is to come play if it can; return what plays."""
+        coming = self._coming
+        if coming is None or self._left or not (coming.wanted and coming.take.ready):
+            return playing
+        self._leaving, self._coming = playing, None
+        self._rise, self._fall, self._left = Fade(0.0), Fade(1.0), self._fade_frames
+        self._rise.start(1.0, self._fade_frames)
+        self._fall.start(0.0, self._fade_frames)
+        return coming
 
     def _want(self, controls: Controls, key: object) -> None:
         """Let the take of these controls come; one that is being made is not given up for it, or none ever would."""

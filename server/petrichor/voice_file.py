@@ -20,12 +20,12 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from petrichor.errors import VoiceFileError
-from petrichor.voice_info import FORMAT, VoiceInfo, expect
+from petrichor.voice_info import FORMAT, VoiceInfo, brief, expect, quoted
 
 __all__ = ["SUFFIX", "Voice", "VoiceInfo", "read_voice", "write_voice"]
 
@@ -37,8 +37,9 @@ MEMBER_LIMITS = {  # bytes; the published bird at 5 s and 44.1 kHz is 907 MB, th
     "CREDITS.md": 1 << 20,
 }
 MAX_BYTES = sum(MEMBER_LIMITS.values()) + (1 << 20)
-MAX_ENTRIES, MAX_DIRECTORY = 1024, 1 << 18  # of a zip, and bytes of its directory
-END_OF_ZIP = 22 + (1 << 16)  # bytes of a zip's end record and the longest comment after it
+MAX_MEMBERS, MAX_ARRAYS = 16, 1024  # a later Petrichor may add a member
+MAX_ENTRY = 256  # bytes of a zip's directory for each member: 46 and the name
+END_RECORD, LOCATOR = 22, 20  # bytes of a zip's end record, and of what leads to a ZIP64 end record, just before it
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,9 @@ def read_voice(path: Path | str) -> Voice:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             expect(size <= MAX_BYTES, f"has {size} bytes, at most {MAX_BYTES} allowed")
-            file.seek(max(0, size - END_OF_ZIP))
-            _expect_small_directory(file.read())
-        with zipfile.ZipFile(path) as archive:
-            members = {name: _read_member(archive, name) for name in MEMBER_LIMITS}
+            _expect_small_directory(file, "", MAX_MEMBERS)
+            with zipfile.ZipFile(file) as archive:
+                members = {name: _read_member(archive, name) for name in MEMBER_LIMITS}
         description = json.loads(members["voice.json"])
         expect(isinstance(description, dict), "voice.json is not an object")
         _check_hashes(description.pop("sha256", None), members)
@@ -131,32 +131,46 @@ def read_voice(path: Path | str) -> Voice:
         arrays = _read_arrays(members["arrays.npz"])
         for name in info.directions:
             shape = getattr(arrays.get(f"direction/{name}"), "shape", None)
-            expect(shape == (info.latent_size,), f"direction {name!r} has shape {shape}, not [{info.latent_size}]")
+            good = shape == (info.latent_size,)
+            expect(good, f"direction {quoted(name)} has shape {shape}, expected [{info.latent_size}]")
         credits = members["CREDITS.md"].decode()
     except VoiceFileError:
         raise
     except zipfile.BadZipFile as error:
-        raise VoiceFileError(path, f"not a whole zip file ({error})") from error
+        raise VoiceFileError(path, brief(f"not a whole zip file ({error})")) from error
     except OSError as error:
         raise VoiceFileError(path, f"cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a hostile zip or npz can make the library raise nearly anything
-        raise VoiceFileError(path, str(error) or type(error).__name__) from error
+        raise VoiceFileError(path, brief(str(error)) or type(error).__name__) from error
     version = hashlib.sha256(members["voice.json"]).hexdigest()[:12]
     return Voice(path, info, members["generator.tflite"], arrays, credits, version)
 
 
-def _expect_small_directory(end: bytes) -> None:
+def _expect_small_directory(file: BinaryIO, what: str, most: int) -> None:
     """Look at what the end of a zip file says of its directory, before a directory of millions is read.
 
+    The library looks for an end record before comments of any length, and lets a ZIP64 one overrule it. `write_voice`
+    makes neither: what is allowed here leaves the library one record to go by.
+
     Args:
-        end: The last bytes of the file, as many as its end record and comment can have.
+        file: The file.
+        what: Begins the reasons.
+        most: Entries that it may have.
+
+    Reference:
+        PKWARE, APPNOTE.TXT, 4.3.15 and 4.3.16.
     """
-    start = end.rfind(b"PK\5\6")
-    if start < 0 or len(end) - start < 22:
-        return  # no zip file: the library says so in better words
-    entries, directory = struct.unpack_from("<HI", end, start + 10)
-    good = entries <= MAX_ENTRIES and directory <= MAX_DIRECTORY
-    expect(good, f"its directory has {entries} entries in {directory} bytes, at most {MAX_ENTRIES} allowed")
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LOCATOR - END_RECORD))
+    end = file.read()
+    locator, record = end[:-END_RECORD], end[-END_RECORD:]
+    whole = len(record) == END_RECORD and record.startswith(b"PK\5\6") and record.endswith(b"\0\0")
+    expect(whole, f"{what}not a whole zip file: got {record!r} at its end, expected an end record without comment")
+    expect(not locator.startswith(b"PK\6\7"), f"{what}has a ZIP64 end record, expected an ordinary one only")
+    entries, directory = struct.unpack_from("<HI", record, 10)
+    got, expected = f"{entries} entries in {directory} bytes", f"{most} and {most * MAX_ENTRY} bytes"
+    good = entries <= most and directory <= most * MAX_ENTRY
+    expect(good, f"{what}its directory has {got}, at most {expected} allowed")
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -180,7 +194,7 @@ def _check_hashes(hashes: Any, members: Mapping[str, bytes]) -> None:
 
 def _parse_info(description: dict[str, Any]) -> VoiceInfo:
     version = description.pop("format", None)
-    expect(version == FORMAT, f"format is {version!r}, this Petrichor reads {FORMAT}")
+    expect(version == FORMAT, f"format is {quoted(version)}, this Petrichor reads {FORMAT}")
     known = {f.name for f in dataclasses.fields(VoiceInfo)}
     fields = {name: value for name, value in description.items() if name in known}
     for name in ("inputs", "outputs"):
@@ -194,7 +208,7 @@ def _parse_info(description: dict[str, Any]) -> VoiceInfo:
 
 
 def _read_arrays(data: bytes) -> dict[str, np.ndarray]:
-    _expect_small_directory(data[-END_OF_ZIP:])
+    _expect_small_directory(io.BytesIO(data), "arrays.npz: ", MAX_ARRAYS)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:  # an npz is a zip: look at the sizes before numpy allocates
         total = sum(entry.file_size for entry in archive.infolist())
     limit = MEMBER_LIMITS["arrays.npz"]
@@ -204,6 +218,6 @@ def _read_arrays(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _numeric(name: str, array: np.ndarray) -> np.ndarray:
-    expect(array.dtype.kind in "fiu", f"array {name!r} has dtype {array.dtype}, expected numbers")
-    expect(bool(np.isfinite(array).all()), f"array {name!r} holds values that are not finite")
+    expect(array.dtype.kind in "fiu", f"array {quoted(name)} has dtype {quoted(array.dtype)}, expected numbers")
+    expect(bool(np.isfinite(array).all()), f"array {quoted(name)} holds values that are not finite")
     return array

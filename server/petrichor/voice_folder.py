@@ -191,7 +191,10 @@ def _named_voice(path: Path) -> bool:
 
 
 def _is_voice(path: Path) -> bool:
-    return _named_voice(path) and path.is_file()
+    try:
+        return _named_voice(path) and path.is_file()
+    except OSError:  # a link into a folder that is shut, a stale file of a network folder: it is none, others may be
+        return False
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -15,19 +15,23 @@ KINDS = {"clip": "clip", "stream": "step"}  # kind → signature of the network
 MAX_LATENT = 4096
 MAX_RATE = 192_000  # Hz
 MAX_FRAMES = 60 * MAX_RATE
+MAX_HOP = 4096  # frames of a stream: a hop has to fit the renderer's ring, and controls are heard only between hops
 MAX_IMAGE = 4096  # pixels of a spectrogram image, either way
 MAX_PIXELS = 1 << 24  # points of the spectrogram it stands for: 64 MB
-INVERSION_FIELDS = {
-    "nfft": int,
-    "window": int,
-    "stride": int,
-    "iterations": int,
-    "frames": int,
-    "bins": int,
-    "log_offset": float,
-    "log_min": float,
-    "log_max": float,
+MAX_MATRIX = 1 << 22  # numbers in a matrix that resizes the image: 16 MB, and eight times that while it is made
+MAX_NFFT = 1 << 16
+INVERSION_LIMITS = {  # highest whole number; None for numbers that need not be whole
+    "nfft": MAX_NFFT,
+    "window": MAX_NFFT,
+    "stride": MAX_NFFT,
+    "iterations": 1 << 20,
+    "frames": 1 << 16,  # 87 s at the published stride and 48 kHz
+    "bins": MAX_NFFT // 2 + 1,
+    "log_offset": None,
+    "log_min": None,
+    "log_max": None,
 }
+LONGEST_REASON, LONGEST_QUOTE = 300, 80  # characters: a reason goes out in one datagram
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,20 @@ class VoiceInfo:
         Raises:
             ValueError: With what was got and what was expected.
         """
-        expect(self.kind in KINDS, f"kind is {self.kind!r}, expected one of {sorted(KINDS)}")
-        expect(self.signature == KINDS[self.kind], f"signature is {self.signature!r}, expected {KINDS[self.kind]!r}")
+        expect(self.kind in KINDS, f"kind is {quoted(self.kind)}, expected one of {sorted(KINDS)}")
+        signature = KINDS[self.kind]
+        expect(self.signature == signature, f"signature is {quoted(self.signature)}, expected {signature!r}")
         _expect_range("sample_rate", self.sample_rate, 1000, MAX_RATE)
         _expect_range("channels", self.channels, 1, 2)
         _expect_range("latent_size", self.latent_size, 1, MAX_LATENT)
-        _expect_range("frames", self.frames, 16, MAX_FRAMES)
+        _expect_range("frames", self.frames, 16, MAX_HOP if self.kind == "stream" else MAX_FRAMES)
         _expect_range("steps", self.steps, 0, 1 << 62)
         _expect_number("truncation", self.truncation, 0.0, 3.0)
         _expect_shapes("inputs", self.inputs)
         _expect_shapes("outputs", self.outputs)
         latent = tuple(self.inputs.get("latent", ()))
-        expect(latent == (1, self.latent_size), f"input latent is {list(latent)}, expected [1, {self.latent_size}]")
+        good = latent == (1, self.latent_size)
+        expect(good, f"input latent is {quoted(list(latent))}, expected [1, {self.latent_size}]")
         _expect_intensity(self.intensity)
         if self.inversion is not None:
             _expect_inversion(self.inversion)
@@ -120,27 +126,38 @@ def expect(condition: bool, reason: str) -> None:
         raise ValueError(reason)
 
 
+def brief(text: str, most: int = LONGEST_REASON) -> str:
+    """Return a text, cut where it is longer than `most` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def quoted(value: Any) -> str:
+    """Return a value of a file as it may stand in a reason: readable and never long."""
+    return brief(repr(value), LONGEST_QUOTE)
+
+
 def _expect_range(name: str, value: Any, low: int, high: int) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    expect(whole and low <= value <= high, f"{name} is {value!r}, expected a whole number {low}…{high}")
+    expect(whole and low <= value <= high, f"{name} is {quoted(value)}, expected a whole number {low}…{high}")
 
 
 def _expect_number(name: str, value: Any, low: float, high: float) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    expect(number and low <= value <= high, f"{name} is {value!r}, expected a number {low}…{high}")
+    expect(number and low <= value <= high, f"{name} is {quoted(value)}, expected a number {low}…{high}")
 
 
 def _expect_shapes(name: str, shapes: Any) -> None:
-    expect(isinstance(shapes, Mapping) and bool(shapes), f"{name} is {shapes!r}, expected tensor names and shapes")
+    good = isinstance(shapes, Mapping) and bool(shapes)
+    expect(good, f"{name} is {quoted(shapes)}, expected tensor names and shapes")
     for tensor, shape in shapes.items():
         good = isinstance(shape, (tuple, list)) and all(isinstance(n, int) and 0 < n <= MAX_FRAMES for n in shape)
-        expect(good, f"{name}.{tensor} has shape {shape!r}, expected positive whole numbers")
+        expect(good, f"{name} {quoted(tensor)} has shape {quoted(shape)}, expected positive whole numbers")
 
 
 def _expect_intensity(intensity: Any) -> None:
-    expect(isinstance(intensity, Mapping), f"intensity is {intensity!r}, expected an object")
+    expect(isinstance(intensity, Mapping), f"intensity is {quoted(intensity)}, expected an object")
     mode = intensity.get("mode")
-    expect(mode in ("layers", "conditioned"), f"intensity mode is {mode!r}, expected layers or conditioned")
+    expect(mode in ("layers", "conditioned"), f"intensity mode is {quoted(mode)}, expected layers or conditioned")
     if mode == "layers" or "layers" in intensity:
         _expect_range("intensity layers", intensity.get("layers"), 1, 16)
     if mode == "layers" or "rest_seconds" in intensity:
@@ -152,22 +169,31 @@ def _expect_outputs(info: VoiceInfo) -> None:
     if info.inversion is not None:
         shape = outputs.get("image", ())
         good = info.kind == "clip" and len(shape) == 3 and shape[0] == 1 and max(shape) <= MAX_IMAGE
-        expect(good, f"output image is {list(shape)}, expected [1, rows, columns] of a clip")
+        expect(good, f"output image is {quoted(list(shape))}, expected [1, rows, columns] of a clip")
+        _expect_small_matrix("rows", shape[1], "frames", info.inversion)
+        _expect_small_matrix("columns", shape[2], "bins", info.inversion)
         return
     whole = (1, info.frames, info.channels)
     allowed = (whole, whole[:2]) if info.kind == "clip" and info.channels == 1 else (whole,)
-    expect(outputs.get("audio") in allowed, f"output audio is {outputs.get('audio')}, expected {list(whole)}")
+    audio = outputs.get("audio")
+    expect(audio in allowed, f"output audio is {quoted(audio)}, expected {list(whole)}")
     states = {name: tuple(shape) for name, shape in info.inputs.items() if name.startswith("state")}
     expect(all(outputs.get(name) == shape for name, shape in states.items()), "states differ between in and out")
 
 
+def _expect_small_matrix(what: str, pixels: int, name: str, inversion: Mapping[str, Any]) -> None:
+    size = pixels * inversion[name]
+    got = f"image of {pixels} {what} times inversion {name} {inversion[name]} is {size}"
+    expect(size <= MAX_MATRIX, f"{got}, expected at most {MAX_MATRIX}")
+
+
 def _expect_inversion(inversion: Any) -> None:
-    expect(isinstance(inversion, Mapping), f"inversion is {inversion!r}, expected an object")
-    missing = sorted(set(INVERSION_FIELDS) - set(inversion))
+    expect(isinstance(inversion, Mapping), f"inversion is {quoted(inversion)}, expected an object")
+    missing = sorted(set(INVERSION_LIMITS) - set(inversion))
     expect(not missing, f"inversion lacks {missing}")
-    for name, kind in INVERSION_FIELDS.items():
-        if kind is int:
-            _expect_range(f"inversion {name}", inversion[name], 1, 1 << 20)
+    for name, most in INVERSION_LIMITS.items():
+        if most is not None:
+            _expect_range(f"inversion {name}", inversion[name], 1, most)
         else:
             _expect_number(f"inversion {name}", inversion[name], -100.0, 100.0)
     expect(inversion["log_min"] < inversion["log_max"], "inversion log_min is not below log_max")
@@ -175,3 +201,5 @@ def _expect_inversion(inversion: Any) -> None:
     expect(pixels <= MAX_PIXELS, f"inversion has {pixels} points, at most {MAX_PIXELS} allowed")
     expect(inversion["bins"] == inversion["nfft"] // 2 + 1, "inversion bins is not nfft / 2 + 1")
     expect(inversion["window"] <= inversion["nfft"], "inversion window is longer than nfft")
+    samples = inversion["frames"] * inversion["stride"]
+    expect(samples > inversion["window"], f"inversion gives {samples} samples, no more than its window")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from petrichor.bench import command, start
 from petrichor.bench.figures import Figure, percentiles, to_text
 from petrichor.bench.listening import first_sound, largest_step, longest_silence, onset, tone_level
 from petrichor.bench.reload import CLICK
@@ -94,9 +96,9 @@ def test_figures_are_held_against_what_they_are_to_be() -> None:
 
 def test_bench_measures_a_real_server() -> None:
     """Everything but what depends on how fast this machine is."""
-    command = [sys.executable, "-m", "petrichor", "bench", "--json", "--quick", "--minutes", "2"]
+    bench = [sys.executable, "-m", "petrichor", "bench", "--json", "--quick", "--minutes", "2"]
     done = subprocess.run(
-        [*command, "--only", "latency,reload,recovery,soak"], capture_output=True, text=True, check=False, timeout=240
+        [*bench, "--only", "latency,reload,recovery,soak"], capture_output=True, text=True, check=False, timeout=240
     )
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)
@@ -110,8 +112,27 @@ def test_bench_measures_a_real_server() -> None:
     assert figures["soak: within kills"]["values"]["longest silence"] <= 16
 
 
+def test_quick_judges_no_number_of_voices_that_it_did_not_try(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Figure("stream voices at once", {"voices": 4}, "", "≥ 32", 32, "voices", least=True)
+    monkeypatch.setattr(command, "measure_voices", lambda counts: [found])
+    for options, status in ((["--quick"], 0), ([], 1)):
+        parser = argparse.ArgumentParser()
+        command.add_bench(parser)
+        assert command.run_bench(parser.parse_args([*options, "--only", "voices"])) == status
+        assert ("MISSED" in capsys.readouterr().out) == bool(status)
+
+
+def test_every_start_has_to_be_in_time() -> None:
+    """Nine that are and one that is not: the one is held against it."""
+    figure = start._figure("a start", [0.5] * 9 + [1.6], "s", "≤ 1.5 s", 1.5, "")
+    assert figure.reached is False
+    assert figure.values["p50"] == 0.5
+
+
 def test_unknown_part_is_a_clear_error() -> None:
-    command = [sys.executable, "-m", "petrichor", "bench", "--only", "latency,beauty"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    bench = [sys.executable, "-m", "petrichor", "bench", "--only", "latency,beauty"]
+    done = subprocess.run(bench, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1
     assert "--only: got beauty, expected some of latency" in done.stderr

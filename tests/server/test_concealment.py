@@ -11,8 +11,8 @@ from petrichor.concealment import Concealment
 RATE = 48000
 
 
-def tone(frames: int, hz: float) -> np.ndarray:
-    wave = 0.5 * np.sin(2 * np.pi * hz / RATE * np.arange(frames))
+def tone(frames: int, hz: float, rate: int = RATE) -> np.ndarray:
+    wave = 0.5 * np.sin(2 * np.pi * hz / rate * np.arange(frames))
     return np.repeat(wave[:, None], 2, 1).astype(np.float32)
 
 
@@ -20,7 +20,7 @@ def tone(frames: int, hz: float) -> np.ndarray:
 @pytest.mark.parametrize("block", [64, 97, 1000])
 def test_a_tone_goes_on_as_the_tone(hz: float, block: int) -> None:
     past = tone(24000, hz)
-    stand_in = Concealment(past)
+    stand_in = Concealment(past, RATE)
     sound = np.concatenate([past, *(stand_in.next(block) for _ in range(100_000 // block))])
     assert largest_step(sound)[0] < 0.01
     assert longest_silence(sound) < 4
@@ -28,9 +28,20 @@ def test_a_tone_goes_on_as_the_tone(hz: float, block: int) -> None:
     assert np.ptp(levels) < 0.02
 
 
+@pytest.mark.parametrize(("rate", "frames"), [(8000, 4000), (11025, 5512), (96000, 24576), (192000, 24576)])
+def test_every_rate_of_the_mix_is_concealed(rate: int, frames: int) -> None:
+    """From as much past as a channel has: half a second, or what its ring holds."""
+    past = tone(frames, 440.0, rate)
+    sound = np.concatenate([past, Concealment(past, rate).next(2 * rate)])
+    window = rate // 10
+    levels = np.sqrt(np.mean(np.square(sound[: len(sound) // window * window, 0].reshape(-1, window)), 1))
+    assert np.ptp(levels) < 0.02
+    assert np.abs(np.diff(sound, axis=0)).max() < 1.2 * np.abs(np.diff(past, axis=0)).max()
+
+
 def test_noise_goes_on_as_noise() -> None:
     past = (0.1 * np.random.default_rng(0).standard_normal((24000, 2))).astype(np.float32)
-    stand_in = Concealment(past)
+    stand_in = Concealment(past, RATE)
     sound = np.concatenate([past[-4800:], stand_in.next(96000)])
     assert np.abs(np.diff(sound, axis=0)).max() < 1.1 * np.abs(np.diff(past, axis=0)).max()
     levels = np.sqrt(np.mean(np.square(sound.reshape(-1, 4800 * 2)), 1))
@@ -40,8 +51,8 @@ def test_noise_goes_on_as_noise() -> None:
 
 def test_blocks_of_any_size_join_to_the_same() -> None:
     past = (0.1 * np.random.default_rng(1).standard_normal((20000, 2))).astype(np.float32)
-    whole = Concealment(past).next(60000)
-    parts, stand_in, left = [], Concealment(past), 60000
+    whole = Concealment(past, RATE).next(60000)
+    parts, stand_in, left = [], Concealment(past, RATE), 60000
     for size in [1, 64, 500, 33] * 1000:
         if not left:
             break
@@ -52,8 +63,8 @@ def test_blocks_of_any_size_join_to_the_same() -> None:
 
 @pytest.mark.parametrize("frames", [0, 1, 500, 3000])
 def test_too_little_past_is_silence(frames: int) -> None:
-    assert not Concealment(tone(frames, 440)).next(1000).any()
+    assert not Concealment(tone(frames, 440), RATE).next(1000).any()
 
 
 def test_silence_goes_on_as_silence() -> None:
-    assert not Concealment(np.zeros((24000, 2), np.float32)).next(50000).any()
+    assert not Concealment(np.zeros((24000, 2), np.float32), RATE).next(50000).any()

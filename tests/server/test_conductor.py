@@ -11,7 +11,7 @@ from petrichor.clock import SampleClock
 from petrichor.conductor import LEAD, Conductor
 from petrichor.errors import MessageError
 from petrichor.osc import Address, Message
-from petrichor.schedule import LIMIT_EACH
+from petrichor.schedule import LIMIT_BYTES, LIMIT_EACH
 
 RATE = 48000
 HERE: Address = ("127.0.0.1", 5000)
@@ -156,3 +156,11 @@ def test_refusal_keeps_the_address() -> None:
     stage.take(Message("/a/x", (), stage.now + 1e6))
     assert errors[0].address == "/a/x"
     assert "ahead" in errors[0].reason
+
+
+def test_what_waits_is_limited_in_bytes_too() -> None:
+    stage = Stage()
+    for _ in range(1000):
+        stage.take(Message("/a/latent", (bytes(65000),), stage.now + 5))
+    assert stage.conductor.waiting * 65000 < LIMIT_BYTES
+    assert len(stage.refused) == 1000 - stage.conductor.waiting

@@ -151,3 +151,21 @@ def test_master_is_planned_like_a_voice() -> None:
     assert plan.perform("gain", [-3.0]) is None
     plan.reach(10)
     assert plan.state.fields == {"gain": 12.0}
+
+
+def test_cleared_cue_that_was_reached_already_does_not_stay_for_ever() -> None:
+    """Rendered, but not mixed: the control process has forgotten it, so the reader has to forget it too."""
+    plan = Plan(MasterState())
+    part = Part(dict(plan.state.fields))
+    cue, _ = plan.cue(1, 100, "gain", (-6.0,))
+    part.add([cue])
+    part.reach(150)
+    assert part.fields["gain"] == -6.0
+    plan.reach(90)  # the mix is not there yet
+    plan.clear()
+    part.clear(1)
+    assert part.fields["gain"] == 0.0
+    for gain in (-1.0, -2.0):
+        plan.perform("gain", (gain,))
+        part.adopt(dict(plan.state.fields), plan.passed)
+        assert part.fields["gain"] == gain

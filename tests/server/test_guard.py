@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from petrichor.clients import MAX_CLIENTS, SILENT, Clients
-from petrichor.guard import BURST, COMPLAINTS, PAUSES, SOURCES, Guard
+from petrichor.guard import BURST, COMPLAINTS, PAUSES, SOURCES, Allowance, Guard
 from petrichor.osc import Address
 
 ONE, OTHER, FAR = ("127.0.0.1", 1), ("127.0.0.1", 2), ("192.0.2.7", 57120)
@@ -124,3 +124,10 @@ def test_who_keeps_within_half_its_rate_never_floods() -> None:
     guard.emptied(0.0)
     assert pour(guard, ONE, 45, 0.0, 1.0) is None  # the machine is slow: that is not its fault
     assert pour(Guard(0), ONE, 1000, 0.0, 1.0) is None
+
+
+def test_what_is_costly_is_allowed_so_often() -> None:
+    allowance = Allowance(4.0, 8.0)
+    assert sum(allowance.take(100.0) for _ in range(100)) == 8
+    assert sum(allowance.take(101.0) for _ in range(100)) == 4
+    assert sum(allowance.take(200.0) for _ in range(100)) == 8

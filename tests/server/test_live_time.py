@@ -187,12 +187,22 @@ def test_late_bundles_act_at_once_and_are_told(play: LiveServer) -> None:
     late = client.wait("/late")
     assert late.args[0] == "/v/gain"
     assert 1000 < float(late.args[1]) < 3000  # type: ignore[arg-type]
-    client.send_at(time.time() + 0.001, ("/v/intensity", 0.7))  # its frame is rendered already
-    assert client.wait("/late").args[0] == "/v/intensity"
     client.send_at(time.time() + 0.1, ("/v/intensity", 0.2))
     time.sleep(0.3)
     client.settle()
     assert not [message for message in client.heard if message.address == "/late"]
+
+
+def test_bundle_for_a_frame_that_is_rendered_already_is_late(voice_paths: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "voices").mkdir()
+    shutil.copy(voice_paths["stream"], tmp_path / "voices" / "v.voice")
+    with live_server(tmp_path / "voices", tmp_path / "recordings", "none", "--ahead", "8192") as server:
+        with Listener(server.stream_port) as listener:
+            wait_until(lambda: bool(listener.take(512).any()), "the voice in the mix")
+        server.client.send_at(time.time() + 0.01, ("/v/intensity", 0.7))
+        late = server.client.wait("/late")
+        assert late.args[0] == "/v/intensity"
+        assert 20 < float(late.args[1]) < 171  # type: ignore[arg-type]  # 85 to 171 ms are rendered ahead
 
 
 def test_cleared_bundles_do_not_act(play: LiveServer) -> None:
@@ -278,3 +288,27 @@ def test_probes_are_what_the_bench_says_they_are() -> None:
         info = read_voice(path).info
         assert info.kind == "stream", name
         assert info.sample_rate == RATE
+
+
+@pytest.mark.parametrize("address", ["/master/gain", "/v/gain", "/v/intensity"])
+def test_thousands_of_messages_for_one_sample_hold_up_nothing(play: LiveServer, address: str) -> None:
+    """More cues at once than any mailbox holds: all act, and what comes after them does too."""
+    client = play.client
+    at = time.time() + 0.6
+    for number in range(9):
+        client.send_at(at, *[(address, 0.25 + number / 100)] * 1000)
+    client.settle()
+    time.sleep(max(0.0, at + 0.3 - time.time()))
+    client.settle()
+    begin = time.monotonic()
+    client.ask("/ping", reply="/pong")
+    assert time.monotonic() - begin < 0.2
+    client.send("/v/mute", 1)
+    client.settle()
+    time.sleep(0.2)
+
+    def listen() -> None:
+        with Listener(play.stream_port) as listener:
+            listener.take(RATE // 2)
+
+    assert not play.record("muted.wav", listen)[RATE // 10 :].any()

@@ -6,6 +6,7 @@ import multiprocessing
 import time
 
 import numpy as np
+import pytest
 
 from petrichor.mailbox import Mailbox
 from petrichor.segment import Segment
@@ -61,3 +62,12 @@ def test_another_process_reads_what_one_writes() -> None:
         writer.close()
         assert items[::2] == list(range(3000))
         assert all((array == number).all() for number, array in zip(items[::2], items[1::2], strict=True))  # type: ignore[attr-defined]
+
+
+def test_what_can_never_fit_is_refused_and_leaves_the_others() -> None:
+    box = mailbox(256)
+    assert box.put([1])
+    with pytest.raises(ValueError, match="at most 256"):
+        box.put([b"x" * 300])
+    assert box.put([2])
+    assert box.take() == [1, 2]

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from petrichor import recording
 from petrichor.bell import Bell
 from petrichor.orders import Recording
 from petrichor.recording import Recorder
-from petrichor.timeline import Timeline
+from petrichor.timeline import HISTORY, Timeline
 
 
 def noise(frames: int) -> np.ndarray:
@@ -96,3 +97,58 @@ def test_full_disk_is_told_once_and_what_was_written_stays_valid(
     written, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
     np.testing.assert_array_equal(written, sound[: len(written)])
     assert len(written) > 10_000
+
+
+def test_wav_ends_in_time_before_its_sizes_overflow(
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told once and kept, like one on a full disk; a FLAC goes on."""
+    assert recording.WAV_FRAMES * 8 + 4096 <= 2**32
+    monkeypatch.setattr(recording, "WAV_FRAMES", 20_000)
+    sound = noise(50_000)
+    for name, kept in (("take.wav", 20_000), ("take.flac", 50_000)):
+        timeline = Timeline()
+        recorder = record(tmp_path / name, timeline)
+        timeline.append(sound)
+        recorder.finish(8)
+        recorder.join()
+        assert reports.get().error == ""
+        end = reports.get()
+        assert end.seconds == pytest.approx(kept / 48000)
+        assert ("cannot hold more" in end.error and "is kept" in end.error) == (name == "take.wav")
+        assert reports.empty()
+        written, _ = soundfile.read(tmp_path / name, dtype="float32")
+        np.testing.assert_allclose(written, sound[:kept], atol=2**-22)
+
+
+class Stalled(Timeline):
+    """A timeline that goes on by more than it keeps while the first chunk is written, as on a disk that stalls."""
+
+    stalled = False
+
+    def read(self, start: int, frames: int) -> np.ndarray:
+        """Return a stretch."""
+        sound = super().read(start, frames)
+        if not self.stalled:
+            for _ in range(2):
+                self.append(np.full((HISTORY // 2, 2), 0.25, np.float32))
+            self.stalled = True
+        return sound
+
+
+def test_disk_that_stalls_leaves_a_gap_and_not_the_end(
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], caplog: pytest.LogCaptureFixture
+) -> None:
+    timeline, sound = Stalled(), noise(30_000)
+    recorder = record(tmp_path / "take.wav", timeline)
+    timeline.append(sound)
+    while not timeline.stalled:
+        recorder._thread.join(0.01)
+    recorder.finish(8)
+    recorder.join()
+    assert [reports.get().error for _ in range(2)] == ["", ""]
+    assert caplog.text.count("are left out") == 1
+    written, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
+    np.testing.assert_array_equal(written[: recording.CHUNK], sound[: recording.CHUNK])
+    assert len(written) == recording.CHUNK + timeline.position - timeline.oldest
+    assert (written[recording.CHUNK :] == 0.25).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from petrichor.errors import MessageError
-from petrichor.schedule import HORIZON, LIMIT, LIMIT_EACH, LIMIT_VALUES, Schedule
+from petrichor.schedule import HORIZON, LIMIT, LIMIT_BYTES, LIMIT_EACH, Schedule
 
 
 def test_items_come_in_order_of_time_then_of_arrival() -> None:
@@ -32,7 +32,7 @@ def test_too_far_and_too_many_are_refused() -> None:
         schedule.add(1.0, 0, now=0.0, sender="third")
     assert schedule.clear() == LIMIT
     with pytest.raises(MessageError, match="wait already"):
-        schedule.add(1.0, 0, now=0.0, values=LIMIT_VALUES + 1)
-    schedule.add(1.0, 5, now=0.0, values=LIMIT_VALUES)
+        schedule.add(1.0, 0, now=0.0, size=LIMIT_BYTES + 1)
+    schedule.add(1.0, 5, now=0.0, size=LIMIT_BYTES)
     assert [item for _, item in schedule.due(1.0)] == [5]
-    schedule.add(1.0, 6, now=0.0, values=LIMIT_VALUES)
+    schedule.add(1.0, 6, now=0.0, size=LIMIT_BYTES)

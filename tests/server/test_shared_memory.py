@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,13 @@ import numpy as np
 import pytest
 
 from petrichor.cues import Fields
+from petrichor.errors import VoiceFileError
+from petrichor.renderer import RendererOptions, _open
 from petrichor.ring import FRAMES, Ring
 from petrichor.segment import PREFIX, Segment, remove_stale_segments
 from petrichor.timeline import Timeline
+from petrichor.voice_file import Voice
+from tests.tiny_voices import make_voice
 
 
 def noise(frames: int, seed: int = 0) -> np.ndarray:
@@ -43,6 +49,20 @@ def test_ring_says_where_in_the_mix_it_stands() -> None:
     assert ring.offset == 4900
     ring.read(100)
     assert ring.read_position + ring.offset == 5100
+
+
+def test_voice_whose_hop_is_too_long_for_the_ring_is_refused(voices: dict[str, Voice], tmp_path: Path) -> None:
+    """128 frames at 1000 Hz are 12,288 at 96 kHz. Nothing is reported as loaded, so what sounds plays on."""
+    stream = voices["stream"]
+    path = make_voice(tmp_path / "a.voice", dataclasses.replace(stream.info, sample_rate=1000), stream.generator)
+    options = RendererOptions("a", path, tmp_path / "spool" / "a-1.voice", "", 0, 96_000, 480)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    with ours, theirs:
+        with pytest.raises(VoiceFileError, match=r"12288 frames at 96000 Hz, expected at most 8192"):
+            _open(options, theirs)
+        assert not ours.poll()
+        _open(dataclasses.replace(options, rate=48_000), theirs).close()
+        assert ours.poll()
 
 
 def test_history_of_a_young_ring_is_short() -> None:
@@ -111,11 +131,22 @@ def test_segments_of_dead_servers_are_removed_and_of_living_ones_kept(tmp_path: 
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     living = multiprocessing.current_process().pid
-    for name in (f"{PREFIX}{dead.pid}-ab", f"{PREFIX}{living}-ab", f"{PREFIX}x", "other-1"):
+    foreign = (f"{PREFIX}x", "other-1", f"{PREFIX}²-x", f"{PREFIX}{'9' * 20}-x", f"{PREFIX}{2**31}-x", PREFIX)
+    for name in (f"{PREFIX}{dead.pid}-ab", f"{PREFIX}{living}-ab", *foreign):
         (tmp_path / name).touch()
+    (tmp_path / f"{PREFIX}{dead.pid}-folder").mkdir()
     assert remove_stale_segments(tmp_path) == [f"{PREFIX}{dead.pid}-ab"]
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 2 + len(foreign)
     assert remove_stale_segments(tmp_path / "missing") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners here")
+def test_segments_of_others_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f"{PREFIX}{dead.pid}-ab").touch()
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    assert remove_stale_segments(tmp_path) == []
 
 
 def test_segment_goes_with_its_owner() -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -267,3 +268,23 @@ def test_server_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert f"--stream-port: 127.0.0.1:{port} cannot be bound" in said
     assert not left_behind(process.pid)
+
+
+def test_renderer_that_does_not_end_when_asked_is_killed(rig: Rig) -> None:
+    old = rig.renderer("a")
+    os.kill(old, signal.SIGSTOP)
+    rig.client.ask("/a/load", "a", reply="/done")  # heard before the old one counts as hanging
+    wait_until(lambda: old not in descendants(rig.process.pid), "the end of the stopped renderer")
+    assert rig.status()["restarts"] == 0
+    assert rig.renderer("a") != old
+
+
+def test_voice_comes_back_though_the_folder_of_copies_was_cleaned(rig: Rig) -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"petrichor-{rig.process.pid}-*"):
+        shutil.rmtree(folder)
+    for _ in range(2):
+        os.kill(rig.renderer("a"), signal.SIGKILL)
+        rig.client.wait("/a/loaded")
+        time.sleep(0.1)
+    sound = heard_during(rig, lambda: None, 0.3)
+    assert tone(sound, PITCHES["probe-1"]) > 0.1

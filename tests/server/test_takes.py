@@ -103,3 +103,18 @@ def test_what_is_due_now_goes_before_what_is_expected() -> None:
     assert len(cast.made) == 3
     cast.made[2].ready = True
     assert cast.render(2, FRAMES + 1)[-1] > 2e5
+
+
+def test_keys_that_change_faster_than_takes_are_made_are_heard_now_and_then() -> None:
+    """A new key every 53 ms while each take needs 80 ms to be made."""
+    cast = Cast(ready=False)
+    cast.render(0, 100)
+    block, heard = 64, set()
+    for turn in range(4000):
+        draw = 1 + turn * block // round(0.053 * RATE)
+        heard.add(int(cast.render(draw, block)[-1] // 1e5))
+        newest = cast.made[-1]
+        if not hasattr(newest, "due"):
+            newest.due = turn + round(0.08 * RATE) // block  # type: ignore[attr-defined]
+        newest.ready = newest.ready or turn >= newest.due  # type: ignore[attr-defined]
+    assert len(heard) > 20

@@ -29,6 +29,28 @@ INFO = VoiceInfo(
     outputs={"audio": (1, 160)},
     directions=("loud",),
 )
+STREAM = VoiceInfo(
+    kind="stream",
+    sample_rate=48_000,
+    channels=1,
+    latent_size=4,
+    frames=128,
+    signature="step",
+    inputs={"latent": (1, 4)},
+    outputs={"audio": (1, 128, 1)},
+    intensity={"mode": "conditioned"},
+)
+INVERSION = {
+    "nfft": 2048,
+    "window": 1024,
+    "stride": 64,
+    "iterations": 30,
+    "frames": 375,
+    "bins": 1025,
+    "log_offset": 1e-7,
+    "log_min": -16.0,
+    "log_max": 4.0,
+}
 ARRAYS = {"direction/loud": np.arange(4, dtype=np.float32)}
 
 
@@ -68,7 +90,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         ({"frames": 1 << 40}, "frames is"),
         ({"signature": "step"}, "expected 'clip'"),
         ({"inputs": {"latent": (1, 5)}}, r"expected \[1, 4\]"),
-        ({"outputs": {"audio": (1, -160)}}, "outputs.audio"),
+        ({"outputs": {"audio": (1, -160)}}, "outputs 'audio'"),
         ({"truncation": float("nan")}, "truncation"),
         ({"intensity": {"mode": "magic"}}, "intensity mode"),
         ({"intensity": {"mode": "layers", "layers": 99, "rest_seconds": 0}}, "layers is 99"),
@@ -78,6 +100,78 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_senseless_descriptions_are_refused(change: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         dataclasses.replace(INFO, **change)  # type: ignore[arg-type]
+
+
+def with_hop(frames: int) -> VoiceInfo:
+    return dataclasses.replace(STREAM, frames=frames, outputs={"audio": (1, frames, 1)})
+
+
+def test_hops_that_no_ring_could_hold_are_refused() -> None:
+    for frames in (16, 128, 4096):
+        assert with_hop(frames).frames == frames
+    for frames in (8, 4097, 11_520_000):
+        with pytest.raises(ValueError, match=f"frames is {frames}, expected a whole number 16…4096"):
+            with_hop(frames)
+    assert dataclasses.replace(INFO, frames=48_000, outputs={"audio": (1, 48_000)}).frames == 48_000
+
+
+def with_image(shape: tuple[int, ...], **changes: int) -> VoiceInfo:
+    return dataclasses.replace(INFO, outputs={"image": shape}, inversion={**INVERSION, **changes})
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "reason"),
+    [
+        ((1, 4096, 16), {"frames": 1 << 20, "bins": 16, "nfft": 30}, "inversion frames is 1048576"),
+        ((1, 16, 16), {"bins": (1 << 19) + 1, "nfft": 1 << 20}, "inversion nfft is 1048576"),
+        ((1, 16, 16), {"bins": (1 << 19) + 1}, "inversion bins is 524289"),
+        ((1, 4096, 16), {"frames": 1025}, "4096 rows times inversion frames 1025 is 4198400, .* at most 4194304"),
+        ((1, 256, 4096), {}, "4096 columns times inversion bins 1025 is 4198400, expected at most 4194304"),
+    ],
+)
+def test_images_that_would_take_huge_matrices_are_refused(
+    shape: tuple[int, ...], changes: dict[str, int], reason: str
+) -> None:
+    """The matrices that resize the image are whole ones: 4096 rows for a million frames took 34 GB."""
+    with pytest.raises(ValueError, match=reason):
+        with_image(shape, **changes)
+    assert with_image((1, 256, 256)).inversion == INVERSION
+    assert with_image((1, 4096, 4092), frames=1024).inversion
+
+
+def test_the_voices_that_come_with_it_are_sound() -> None:
+    for path in (Path(__file__).parents[2] / "voices").glob("*.voice"):
+        assert read_voice(path).info.frames > 0
+
+
+HUGE = "a\ud800\n" * 300_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": HUGE},
+        {"signature": HUGE},
+        {"frames": [HUGE]},
+        {"truncation": HUGE},
+        {"inputs": HUGE},
+        {"inputs": {"latent": (1,) * 300_000}},
+        {"outputs": {HUGE: (0,)}},
+        {"outputs": {"audio": (1,) * 300_000}},
+        {"outputs": {"audio": (0,) * 300_000}},
+        {"outputs": {"image": (1,) * 300_000}, "inversion": INVERSION},
+        {"intensity": HUGE},
+        {"intensity": {"mode": HUGE}},
+        {"intensity": {"mode": "layers", "layers": HUGE}},
+        {"inversion": HUGE},
+        {"inversion": {**INVERSION, "stride": HUGE}},
+    ],
+)
+def test_reasons_are_short_whatever_the_file_says(change: dict[str, object]) -> None:
+    """They go out in one datagram."""
+    with pytest.raises(ValueError, match=r"expected|is") as error:
+        dataclasses.replace(INFO, **change)  # type: ignore[arg-type]
+    assert len(str(error.value).encode()) < 400
 
 
 def rewrite(path: Path, change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED) -> None:
@@ -140,6 +234,22 @@ def test_broken_members_are_refused(tmp_path: Path, change: Callable[[dict[str, 
         read_voice(path)
 
 
+@pytest.mark.parametrize("what", ["format", "directions", "array"])
+def test_reasons_of_whole_files_are_short_too(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    if what == "array":
+        strange = np.zeros(1, [(f"field_{i}", "f4") for i in range(300)])
+        buffer = io.BytesIO()
+        np.savez(buffer, strange=strange)
+        rewrite(path, with_arrays(buffer.getvalue()))
+    else:
+        rewrite(path, describe(**{what: [HUGE[:300_000]]}))
+    with pytest.raises(VoiceFileError) as error:
+        read_voice(path)
+    assert 0 < len(error.value.reason.encode()) < 400
+
+
 def test_compressed_members_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.voice"
     write_voice(path, INFO, b"0" * 100_000, ARRAYS, "")
@@ -165,6 +275,51 @@ def test_directories_of_millions_are_not_even_read(tmp_path: Path) -> None:
     rewrite(tmp_path / "wren.voice", with_arrays(path.read_bytes()[-(60 << 20) :]))
     with pytest.raises(VoiceFileError, match="its directory has"):
         read_voice(tmp_path / "wren.voice")
+
+
+def enlarged_end(entry: bytes, count: int) -> bytes:
+    """Return a ZIP64 end record that tells of many entries, and an ordinary one that tells of none."""
+    size = len(entry) * count
+    large = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, size, 0)
+    locator = b"PK\6\7" + struct.pack("<IQI", 0, size, 1)
+    return entry * count + large + locator + b"PK\5\6" + bytes(18)
+
+
+def test_end_records_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    """The library believes a ZIP64 end record, whatever the ordinary one says."""
+    path = tmp_path / "wren.voice"
+    many = enlarged_end(b"PK\1\2" + bytes(24) + b"\1\0" + bytes(16) + b"a", 400_000)
+    path.write_bytes(many)
+    with pytest.raises(VoiceFileError, match="ZIP64"):
+        read_voice(path)
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    rewrite(path, with_arrays(many))
+    with pytest.raises(VoiceFileError, match=r"arrays.npz.*ZIP64"):
+        read_voice(path)
+
+
+def test_zip_files_with_more_than_a_voice_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    rewrite(path, lambda members: members.update({"LICENSE": b"one more, of a later Petrichor"}))
+    assert read_voice(path).info == INFO
+    rewrite(path, lambda members: members.update({f"{i}": b"" for i in range(100)}))
+    with pytest.raises(VoiceFileError, match=r"its directory has 105 entries .*, at most 16 "):
+        read_voice(path)
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    rewrite(path, lambda members: members.update({"a" * 5000: b""}))
+    with pytest.raises(VoiceFileError, match=r"its directory has 5 entries in .* bytes, .* 4096 bytes allowed"):
+        read_voice(path)
+
+
+def test_end_record_has_to_be_the_end(tmp_path: Path) -> None:
+    """With a comment, or something after it, there could be another."""
+    path = tmp_path / "wren.voice"
+    write_voice(path, INFO, b"network", ARRAYS, "")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"a comment"
+    with pytest.raises(VoiceFileError, match="not a whole zip file"):
+        read_voice(path)
 
 
 def test_bombs_in_arrays_and_descriptions_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -175,6 +176,23 @@ def test_renamed_file_is_gone_under_one_name_and_new_under_the_other(
 def test_reserved_and_long_names_are_no_voices(folder: VoiceFolder, name: str) -> None:
     (folder.path / name).write_bytes(b"1")
     assert folder.files() == []
+
+
+def test_entry_that_cannot_be_looked_at_hides_no_other(folder: VoiceFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a link into a folder that is shut, or a file of a network folder that has gone stale."""
+    for name in ("a.voice", "b.voice", "c.voice"):
+        (folder.path / name).write_bytes(b"1")
+    is_file = Path.is_file
+
+    def stale(path: Path) -> bool:
+        if path.name == "b.voice":
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", stale)
+    assert [path.name for path in folder.files()] == ["a.voice", "c.voice"]
+    with pytest.raises(MessageError, match="there: a, c"):
+        folder.find("/x/load", "b")
 
 
 def test_bell_rings(tmp_path: Path) -> None:
