@@ -239,12 +239,12 @@ class VoiceState(State):
 
 
 def number(address: str, value: object) -> float:
-    """Return an OSC argument as a finite float.
+    """Return an OSC argument as a finite float; true and false, as touch screens send them, are 1 and 0.
 
     Raises:
         MessageError: It is not a number, or not a finite one of float32's range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not isinstance(value, (int, float)):
         raise MessageError(address, f"got {value!r:.40}, expected a number")
     if not abs(value) <= 3.4e38:  # also false for NaN
         raise MessageError(address, f"got {value!r:.40}, expected a finite number")

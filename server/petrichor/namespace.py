@@ -91,7 +91,7 @@ class Namespace:
             (self._voices.load if parameter == "load" else self._voices.unload)(name, message)
             return
         if not self._voices.loaded(name):
-            raise MessageError(message.address, f"{name} is not loaded yet")
+            raise MessageError(message.address, f"{name} does not play: it is being loaded, or could not be (/status)")
         clamped = self._voices.perform(name, parameter, message)
         if clamped is not None:
             self._clamped(f"/{name}/{parameter}", clamped)

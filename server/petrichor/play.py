@@ -59,7 +59,12 @@ class Demonstration:
             start = time.monotonic()
             for message in self._score:
                 time.sleep(max(0.0, start + (message.time or 0.0) - time.monotonic()))
-                log.info("%5.1f s  %s %s", message.time, message.address, " ".join(map(str, message.args)))
+                log.info(
+                    "%5.1f s  %s %s",
+                    message.time,
+                    message.address,
+                    " ".join(f"{arg:g}" if isinstance(arg, float) else str(arg) for arg in message.args),
+                )
                 self._socket.send(encode(message.address, *message.args))
             time.sleep(max(0.0, start + SECONDS - time.monotonic()))
             if self._record is not None:

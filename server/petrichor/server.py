@@ -251,8 +251,10 @@ class Server:
             self._supervisor.load(name, path)
 
     def _file_gone(self, path: Path) -> None:
-        for voice in self._supervisor.voices.values():
-            if voice.file == path:
+        for voice in list(self._supervisor.voices.values()):
+            if voice.file == path and voice.plan is None:
+                self._supervisor.unload(voice.name)  # it never played
+            elif voice.file == path:
                 log.info("%s: %s is gone; the voice plays on until it is unloaded", voice.name, path.name)
                 self._wire.announce(f"/{voice.name}/gone", voice.name)
 
@@ -285,5 +287,5 @@ class Server:
             for process in multiprocessing.active_children():
                 process.kill()
             raise KeyboardInterrupt
-        log.info("got signal %d: ending", number)
+        log.info("got %s: ending", signal.Signals(number).name)
         self.stop()

@@ -165,7 +165,8 @@ def _expect_small_directory(file: BinaryIO, what: str, most: int) -> None:
     end = file.read()
     locator, record = end[:-END_RECORD], end[-END_RECORD:]
     whole = len(record) == END_RECORD and record.startswith(b"PK\5\6") and record.endswith(b"\0\0")
-    expect(whole, f"{what}not a whole zip file: got {record!r} at its end, expected an end record without comment")
+    length = f"perhaps cut short after {size} bytes" if size else "empty"
+    expect(whole, f"{what}not a whole zip file, which a voice file is: {length}")
     expect(not locator.startswith(b"PK\6\7"), f"{what}has a ZIP64 end record, expected an ordinary one only")
     entries, directory = struct.unpack_from("<HI", record, 10)
     got, expected = f"{entries} entries in {directory} bytes", f"{most} and {most * MAX_ENTRY} bytes"

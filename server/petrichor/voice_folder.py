@@ -50,6 +50,7 @@ class VoiceFolder:
         self._pending: dict[Path, float] = {}  # path → monotonic time at which it counts as settled
         self._events: queue.SimpleQueue[tuple[Path, float]] = queue.SimpleQueue()
         self._gone: list[Path] = []
+        self._misnamed: set[Path] = set()  # that was said
         self._next_scan = 0.0
         self._identity: tuple[int, int] | None = None  # of the folder that is watched
         self._observer = Observer()
@@ -59,9 +60,16 @@ class VoiceFolder:
     def files(self) -> list[Path]:
         """Return the voice files that are there now, by name."""
         try:
-            return sorted(p for p in self.path.iterdir() if _is_voice(p))
+            entries = sorted(self.path.glob(f"*{SUFFIX}"))
         except OSError:
             return []
+        for path in entries:
+            fault = name_fault(path.name.removesuffix(SUFFIX))
+            if fault and path not in self._misnamed and not path.name.startswith("."):
+                self._misnamed.add(path)
+                log.warning("%s is not played: %s", path.name, fault)
+        self._misnamed.intersection_update(entries)
+        return [path for path in entries if _is_voice(path)]
 
     def find(self, address: str, name: str) -> Path:
         """Return the path of a voice file of this folder.
@@ -88,8 +96,9 @@ class VoiceFolder:
         Raises:
             MessageError: It cannot stand in an OSC address, is too long, or means something else.
         """
-        if not name or FORBIDDEN.search(name) or name.startswith(".") or len(name) > LONGEST_NAME or name in RESERVED:
-            raise MessageError(address, f"got {name!r:.60}, expected a name of up to {LONGEST_NAME} letters, no space")
+        fault = name_fault(name)
+        if fault:
+            raise MessageError(address, fault)
 
     def note(self, path: Path) -> None:
         """Take the file's present state as known: only a later change will be reported."""
@@ -183,11 +192,19 @@ class _Handler(FileSystemEventHandler):
             self._bell.ring()
 
 
+def name_fault(name: str) -> str:
+    """Return why no voice can be called so, or "": the name becomes part of OSC addresses."""
+    if name in RESERVED:
+        return f"got the name {name!r}, expected none of {', '.join(sorted(RESERVED))}: they mean something else"
+    if not name or len(name) > LONGEST_NAME or name.startswith(".") or FORBIDDEN.search(name):
+        return (
+            f"got the name {name!r:.60}, expected 1 to {LONGEST_NAME} letters, no space and none of # * , / ? [ ] {{ }}"
+        )
+    return ""
+
+
 def _named_voice(path: Path) -> bool:
-    """Whether a file of that name can be a voice: its name becomes part of OSC addresses."""
-    name = path.name.removesuffix(SUFFIX)
-    fit = len(name) <= LONGEST_NAME and name not in RESERVED and not FORBIDDEN.search(name)
-    return path.name.endswith(SUFFIX) and not path.name.startswith(".") and fit
+    return path.name.endswith(SUFFIX) and not name_fault(path.name.removesuffix(SUFFIX))
 
 
 def _is_voice(path: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from petrichor.errors import PetrichorError, VoiceFileError
 from petrichor.voice_file import SUFFIX, Voice, read_voice
+from petrichor.voice_folder import name_fault
 
 
 def describe_folder(folder: Path, with_figures: bool, with_credits: bool) -> tuple[list[str], bool]:
@@ -28,6 +29,9 @@ def describe_folder(folder: Path, with_figures: bool, with_credits: bool) -> tup
     sound = True
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
+            fault = name_fault(path.name.removesuffix(SUFFIX))
+            if fault:
+                raise VoiceFileError(path, fault)
             lines += _describe(read_voice(path), with_figures, with_credits)
         except VoiceFileError as error:
             lines.append(f"{path.name.removesuffix(SUFFIX)}: cannot be played: {error.reason}")

@@ -128,18 +128,18 @@ class Cheat:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_listener_that_lies_cannot_drive_the_mix(process: AudioProcess, sender: socket.socket, again: bool) -> None:
-    """It confirms at once, or subscribes anew with the largest fill each second; after a minute that is no minute."""
+    """It confirms at once, or subscribes anew with the largest fill each second, for 20 s."""
     process._block = 4096
     cheat = Cheat(sender)
-    for turn in range(6000):
+    for turn in range(2000):
         now = 100.0 + 0.01 * turn
         if again and turn % 100 == 0:
             cheat.subscribe(65536, 8000)
         process._receive(now)
         process._advance(now)
         cheat.turn()
-    assert process._timeline.position <= (FILLING + 60.0 * FASTEST) * RATE
-    assert process._timeline.position >= 60.0 * RATE
+    assert process._timeline.position <= (FILLING + 20.0 * FASTEST) * RATE
+    assert process._timeline.position >= 20.0 * RATE
 
 
 def test_pace_lets_the_largest_fill_and_a_fast_clock_pass() -> None:

@@ -107,7 +107,6 @@ def test_values_out_of_range_are_clamped_and_told(
         Message("/rain/latent/0/1", (0.0,)),
         Message("/rain/new", (1,)),
         Message("/rain/gain", (None,)),
-        Message("/rain/gain", (True,)),
         Message("/rain/gain", (1.0, 2.0)),
         Message("/rain/mute", ("yes",)),
         Message("/late/gain", (0.0,)),

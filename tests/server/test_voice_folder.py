@@ -222,3 +222,16 @@ def test_names_are_found_with_and_without_suffix(folder: VoiceFolder) -> None:
 def test_names_that_no_osc_address_can_hold_are_no_voices(folder: VoiceFolder, name: str) -> None:
     (folder.path / name).write_bytes(b"1")
     assert folder.files() == []
+
+
+def test_file_that_cannot_be_a_voice_by_its_name_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, folder: VoiceFolder
+) -> None:
+    for name in ("my bird.voice", "master.voice", ".hidden.voice", "good.voice"):
+        (folder.path / name).write_bytes(b"x")
+    for _ in range(3):
+        assert [path.name for path in folder.files()] == ["good.voice"]
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert any(text.startswith("my bird.voice is not played") and "no space" in text for text in told)
+    assert any(text.startswith("master.voice is not played") and "they mean something else" in text for text in told)

@@ -25,14 +25,14 @@ SECONDS = 10.0  # that a number of voices has to hold out
 LOWEST, HIGHEST = -2.0, 1.0  # octaves of the lowest and the highest voice
 
 
-def measure_speed(voices: Sequence[Path], repeats: int, short: float = 5.0, long: float = 45.0) -> list[Figure]:
+def measure_speed(voices: Sequence[Path], repeats: int, long: float, short: float = 5.0) -> list[Figure]:
     """Render each voice offline, a short and a long piece: the difference is free of loading and opening.
 
     Args:
         voices: Voice files.
         repeats: How often; medians count.
-        short: Seconds.
         long: Seconds.
+        short: Seconds.
     """
     figures = []
     for path in voices:

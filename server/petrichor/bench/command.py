@@ -83,7 +83,7 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     )
     measures: dict[str, Callable[[], list[Figure]]] = {
         "latency": lambda: measure_latency(times(200), options.fill, options.ahead),
-        "speed": lambda: measure_speed([PROBES["probe-1"], *voices], times(3)),
+        "speed": lambda: measure_speed([PROBES["probe-1"], *voices], times(3), 15.0 if options.quick else 45.0),
         "voices": lambda: _unjudged(measure_voices(counts)) if options.quick else measure_voices(counts),
         "reload": lambda: measure_reload(times(20)),
         "recovery": lambda: measure_recovery(times(20)) + measure_audio_recovery(times(10)),
