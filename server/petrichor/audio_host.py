@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from petrichor.audio import AudioOptions, run_audio
 from petrichor.bell import Bell
 from petrichor.orders import Quit
-from petrichor.processes import backoff
+from petrichor.processes import backoff, start_process
 from petrichor.segment import Segment
 
 log = logging.getLogger(__name__)
@@ -170,19 +170,7 @@ class AudioHost:
         return True
 
     def _start(self) -> None:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(  # type: ignore[attr-defined]  # typeshed has it in each kind of context only
-            target=run_audio,
-            args=(self._options, self._streams, self._bells, self._theirs, theirs),
-            name="petrichor-audio",
-            daemon=True,
-        )
-        try:
-            process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        self._process, self._reports, self._start_at = process, ours, None
+        own = (self._options, self._streams, self._bells, self._theirs)
+        self._process, self._reports = start_process(self._context, "audio", run_audio, *own)
+        self._start_at = None
         self._started = self._since = time.monotonic()

@@ -207,14 +207,14 @@ class Card:
         self._bell.ring()
 
 
-def run_card(options: CardOptions, bell: Bell, reports: Connection, stop: Bell) -> None:
+def run_card(options: CardOptions, bell: Bell, stop: Bell, reports: Connection) -> None:
     """Be the sound card's process until asked to stop or the server is gone.
 
     Args:
         options: See `CardOptions`.
         bell: Rung at each callback.
-        reports: Where `Opened`, `Missing` and `Lost` are sent.
         stop: Heard when it is to end.
+        reports: Where `Opened`, `Missing` and `Lost` are sent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

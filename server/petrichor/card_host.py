@@ -12,7 +12,7 @@ from typing import Any
 
 from petrichor.bell import Bell
 from petrichor.card import CardOptions, Lost, Missing, Opened, run_card
-from petrichor.processes import backoff
+from petrichor.processes import backoff, start_process
 from petrichor.segment import Segment
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,9 @@ class CardHost:
     def _start(self, now: float) -> None:
         """Start the process; what fails is tried again later."""
         try:
-            self._process, self._reports = self._launched()
+            self._process, self._reports = start_process(
+                self._context, "card", run_card, self._options, self._wake, self._theirs
+            )
         except (OSError, EOFError) as error:  # no memory, no process or no descriptor to be had
             self._failures += 1
             delay = backoff(self._failures)
@@ -120,20 +122,6 @@ class CardHost:
             log.error("no process for the sound device could be started (%s); tried again in %g s", error, delay)
             return
         self._start_at, self._failures, self._since = None, 0, now
-
-    def _launched(self) -> tuple[BaseProcess, Connection]:
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(  # type: ignore[attr-defined]
-            target=run_card, args=(self._options, self._wake, theirs, self._theirs), name="petrichor-card", daemon=True
-        )
-        try:
-            process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return process, ours
 
     def _ended(self) -> None:
         assert self._process is not None and self._reports is not None

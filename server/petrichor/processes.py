@@ -6,7 +6,10 @@ import contextlib
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 # What every process needs. Imported once, in the process that the others are forked from: a renderer then starts in a
@@ -33,6 +36,38 @@ def process_context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(SHARED)
     return context
+
+
+def start_process(
+    context: BaseContext, name: str, run: Callable[..., None], *args: object
+) -> tuple[BaseProcess, Connection]:
+    """Start a process that reports.
+
+    Args:
+        context: See `process_context`.
+        name: What is run in it, for messages.
+        run: Called in it with `args`, and after them its end of the reports' connection.
+        *args: For `run`.
+
+    Returns:
+        The process and where it reports; its end shows there as end of file.
+
+    Raises:
+        OSError: There is no memory, no process or no file descriptor to be had.
+        EOFError: As well: the process that they are forked from is gone.
+    """
+    ours, theirs = context.Pipe(duplex=False)
+    try:
+        process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # typeshed has it in each kind only
+            target=run, args=(*args, theirs), name=f"petrichor-{name}", daemon=True
+        )
+        process.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
 
 
 def name_process(name: str) -> None:

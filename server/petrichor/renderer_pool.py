@@ -15,6 +15,7 @@ from pathlib import Path
 from petrichor.bell import Bell
 from petrichor.errors import PetrichorError
 from petrichor.hosted_voice import HostedVoice, Renderer, Reply
+from petrichor.processes import start_process
 from petrichor.renderer import RendererOptions, run_renderer
 from petrichor.segment import Segment
 from petrichor.slots import SLOTS
@@ -153,21 +154,6 @@ class RendererPool:
         return self._free.pop(0) if len(self._free) > SPARE or not self._unused else self._unused.pop(0)
 
     def _process(self, name: str, source: Path, slot: int, copy: Path) -> tuple[BaseProcess, Connection]:
-        """Start a process; return it, and where it reports."""
         own = self._options
         options = RendererOptions(name, source, copy, self._segment.name, slot, own.rate, own.ahead, own.realtime)
-        ours, theirs = self._context.Pipe(duplex=False)
-        try:
-            process: BaseProcess = self._context.Process(  # type: ignore[attr-defined]  # typeshed: in each kind only
-                target=run_renderer,
-                args=(options, self._bells[slot][1], self._audio, theirs),
-                name=f"petrichor-{name}",
-                daemon=True,
-            )
-            process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()  # so that the renderer's end shows as end of file
-        return process, ours
+        return start_process(self._context, name, run_renderer, options, self._bells[slot][1], self._audio)

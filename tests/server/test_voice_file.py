@@ -17,6 +17,7 @@ import pytest
 
 from petrichor.errors import VoiceFileError
 from petrichor.voice_file import VoiceInfo, read_voice, write_voice
+from tests.tiny_voices import RAIN
 
 INFO = VoiceInfo(
     kind="clip",
@@ -40,17 +41,7 @@ STREAM = VoiceInfo(
     outputs={"audio": (1, 128, 1)},
     intensity={"mode": "conditioned"},
 )
-INVERSION = {
-    "nfft": 2048,
-    "window": 1024,
-    "stride": 64,
-    "iterations": 30,
-    "frames": 375,
-    "bins": 1025,
-    "log_offset": 1e-7,
-    "log_min": -16.0,
-    "log_max": 4.0,
-}
+INVERSION = dict(RAIN.inversion or {})
 ARRAYS = {"direction/loud": np.arange(4, dtype=np.float32)}
 
 
