@@ -31,12 +31,12 @@ from petrichor.guard import Guard, trusted
 from petrichor.limiter import LOOKAHEAD
 from petrichor.mixer import Mixer
 from petrichor.orders import Attach, ClearCues, Cued, Detach, Detached, Place, Quit, Record, Recording, Started
+from petrichor.pace import Pace
 from petrichor.priority import AUDIO, use_realtime_priority
 from petrichor.processes import SWITCH_INTERVAL, name_process
 from petrichor.recording import Recorder
 from petrichor.segment import Segment
 from petrichor.slots import Slot
-from petrichor.stream_protocol import LARGEST_FILL
 from petrichor.streams import Subscribers
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,6 @@ DATAGRAMS = 64  # taken between two mixes, so that a flood cannot hold up the mi
 STREAM_RATE = 20_000  # datagrams in a second that one source may send; a patch pulls a few hundred times
 STALL = 0.03  # seconds after which a renderer that owes sound is concealed: within the default fill of a stream
 RESYNC = 0.5  # seconds of backlog after which the system's clock starts anew rather than racing to catch up
-FASTEST = 1.01  # times real time that subscribers may drive the mix; honest clocks are 0.5 % fast at most
-FILLING = LARGEST_FILL / 8000 + 0.5  # seconds beyond that: the largest fill at the lowest rate, and a margin
 CARD_LOST = 0.5  # seconds without a callback, after which the sound card leads no more
 
 
@@ -67,36 +65,6 @@ class AudioOptions:
     rate: int
     ahead: int = BLOCK
     realtime: bool = False
-
-
-class Pace:
-    """How far subscribers may drive the mix: at the pace of the system's clock, besides what they fill themselves with.
-
-    One that confirms what it has not played, or subscribes again and again, would else take everybody else along.
-
-    Args:
-        rate: Hz.
-    """
-
-    def __init__(self, rate: int) -> None:
-        """Start with room for the largest fill."""
-        self._rate = rate
-        self._most = self._room = FILLING * rate
-        self._seen: float | None = None
-        self._position = 0
-
-    def limit(self, position: int, now: float) -> int:
-        """Return the frame up to which they may drive it.
-
-        Args:
-            position: That it has come to, whoever drove it.
-            now: Seconds, of any steady clock.
-        """
-        if self._seen is not None:
-            earned = FASTEST * self._rate * (now - self._seen)
-            self._room = min(self._most, max(0.0, self._room + earned - (position - self._position)))
-        self._seen, self._position = now, position
-        return position + int(self._room)
 
 
 class AudioProcess:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from petrichor import audio
-from petrichor.audio import FASTEST, FILLING, RESYNC, AudioOptions, AudioProcess, Pace
+from petrichor.audio import RESYNC, AudioOptions, AudioProcess
 from petrichor.bell import Bell
 from petrichor.orders import Record, Recording
 from petrichor.osc import encode, parse_datagram
+from petrichor.pace import FASTEST, FILLING, Pace
 from petrichor.segment import Segment
 
 RATE = 48000
