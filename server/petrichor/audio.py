@@ -27,6 +27,7 @@ from petrichor.bell import Bell
 from petrichor.channel import Channel
 from petrichor.clock import ClockFilter
 from petrichor.cues import Part
+from petrichor.deafness import Deafness
 from petrichor.guard import Guard, trusted
 from petrichor.limiter import LOOKAHEAD
 from petrichor.mixer import Mixer
@@ -92,7 +93,7 @@ class AudioProcess:
         self._mixer = Mixer(options.rate, self._timeline.position)
         self._clock = ClockFilter(self._segment.meters["line"], options.rate)
         self._subscribers = Subscribers(options.rate)
-        self._guard = Guard(STREAM_RATE)
+        self._guard, self._deafness = Guard(STREAM_RATE), Deafness(streams)
         self._pace = Pace(options.rate)
         self._recorder: Recorder | None = None
         self._recordings: SimpleQueue[Recording] = SimpleQueue()  # of recorders
@@ -143,12 +144,18 @@ class AudioProcess:
             try:
                 datagram, source = self._socket.recvfrom(65536)
             except (BlockingIOError, ConnectionResetError):
+                self._guard.emptied(now)
                 return
             if not self._guard.admit(source, len(datagram), now):
                 continue
             for answer, address in self._subscribers.receive(datagram, source, now, self._timeline.position):
                 if trusted(source) or len(answer) <= len(datagram):  # a stranger's address may be forged
                     self._send(answer, address)
+        flooder = self._deafness.turn_from_flood(self._guard, now)
+        if flooder is not None:
+            log.warning(
+                "more datagrams come for streams than can be read: none from %s:%d is for %g s", *flooder[0], flooder[1]
+            )
 
     def _send(self, datagram: bytes, address: tuple[str, int]) -> None:
         try:
@@ -222,6 +229,7 @@ class AudioProcess:
 
     def _keep_house(self, now: float) -> None:
         self._subscribers.expire(now)
+        self._deafness.lift(now)
         if self._server is not None and not self._server.is_alive():
             self._running = False  # the control process is gone: leave nothing behind
         rows = self._subscribers.status()

@@ -7,6 +7,7 @@ SO_ATTACH_FILTER; no privilege needed) drops the ones of named sources where the
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import socket
@@ -14,6 +15,7 @@ import struct
 import sys
 from collections import OrderedDict
 
+from petrichor.guard import Guard
 from petrichor.osc import Address
 
 log = logging.getLogger(__name__)
@@ -33,10 +35,11 @@ class Deafness:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        """Hear everybody."""
+        """Hear everybody: a socket may have an older filter, of a process that died."""
         self._socket = sock
         self._until: OrderedDict[Address, float] = OrderedDict()
         self._works = sys.platform == "linux"
+        self._detach()
 
     def __contains__(self, source: Address) -> bool:
         """Whether a source is not heard."""
@@ -48,6 +51,19 @@ class Deafness:
             return False
         self._until[source] = until
         return self._attach()
+
+    def turn_from_flood(self, guard: Guard, now: float) -> tuple[Address, float] | None:
+        """Do not hear whoever sends more than can be read.
+
+        Args:
+            guard: Has seen every datagram that was read.
+            now: Seconds, of the guard's clock.
+
+        Returns:
+            Who that is and for how many seconds; None where nobody does, or nothing can be done.
+        """
+        flooder = guard.flooder(now)
+        return flooder if flooder is not None and self.add(flooder[0], now + flooder[1]) else None
 
     def lift(self, now: float) -> None:
         """Hear the sources again whose time is over."""
@@ -61,7 +77,7 @@ class Deafness:
         """Replace the socket's filter."""
         try:
             if not self._until:
-                self._socket.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+                self._detach()
                 return True
             code = program(list(self._until))
             kept = ctypes.create_string_buffer(code, len(code))  # the system copies it during the call
@@ -69,10 +85,16 @@ class Deafness:
             self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
             return True
         except OSError as error:
-            log.info("the system takes no filter for the control port (%s): floods are read", error.strerror)
+            log.info("the system takes no socket filter (%s): floods are read", error.strerror)
             self._works = False
             self._until.clear()
+            self._detach()
             return False
+
+    def _detach(self) -> None:
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # there is none
+                self._socket.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def program(sources: list[Address]) -> bytes:

@@ -119,13 +119,12 @@ class Wire:
             self.refuse(MessageError("/", f"{refused} datagrams came too fast and were not read"), sender)
 
     def _turn_from_flood(self, now: float) -> None:
-        flooder = self.guard.flooder(now)
+        flooder = self._deafness.turn_from_flood(self.guard, now)
         if flooder is not None:
-            source, pause = flooder
-            if self._deafness.add(source, now + pause):
-                reason = f"more datagrams come than can be read: none from {source[0]}:{source[1]} is for {pause:g} s"
-                log.warning("%s", reason)
-                self.send(source, "/fail", "/", reason)
+            (host, port), pause = flooder
+            reason = f"more datagrams come than can be read: none from {host}:{port} is for {pause:g} s"
+            log.warning("%s", reason)
+            self.send((host, port), "/fail", "/", reason)
 
     def _send(self, datagram: bytes, address: Address) -> None:
         if not (trusted(address) or address in self._clients):

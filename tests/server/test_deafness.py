@@ -83,3 +83,11 @@ def test_where_the_system_takes_no_filter_everybody_is_heard() -> None:
     assert not deafness.add(("192.0.2.7", 1), 10.0)
     assert ("192.0.2.7", 1) not in deafness
     assert not deafness.add(("192.0.2.7", 1), 10.0)
+
+
+def test_an_older_filter_of_the_socket_goes(ears: socket.socket, mouths: list[socket.socket]) -> None:
+    """The audio process that set it has died; the socket outlives it."""
+    assert Deafness(ears).add(name(mouths[1]), 10.0)
+    assert heard(ears, mouths) == [True, False, True]
+    Deafness(ears)
+    assert heard(ears, mouths) == [True, True, True]

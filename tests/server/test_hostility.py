@@ -103,6 +103,23 @@ def test_a_flood_of_one_sender_delays_no_other_and_is_told() -> None:
         assert rig.log.count("WARNING") < 200
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a flood may push out the pulls of patches")
+def test_a_flood_of_the_stream_port_is_not_heard_by_listeners(rig: Rig) -> None:
+    with Ears(EarsOptions(rig.stream_port, fill=32768)) as ears:
+        time.sleep(1.0)
+        with subprocess.Popen(
+            [sys.executable, "-c", FLOOD, str(rig.stream_port)],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+        ) as flooder:
+            time.sleep(4.0)
+            flooder.communicate("enough")
+        assert ears.figure("lost") == 0
+    assert rig.status()["restarts"] == 0
+    assert sounds_as_before(rig)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a flood is read and refused")
 def test_who_sends_more_than_can_be_read_is_not_read_for_a_while() -> None:
     wire = Wire("127.0.0.1", 0, 1000, Clients())
