@@ -207,14 +207,11 @@ class AudioProcess:
         return not self._segment.card["active"] and self._subscribers.demand() is None
 
     def _demand(self, now: float) -> int:
-        wanted = [self._subscribers.demand()]
         limit = self._pace.limit(self._timeline.position, now)
-        if wanted[0] is not None:
-            wanted[0] = min(wanted[0], limit)
-        card = self._segment.card
+        driven, card = self._subscribers.demand(), self._segment.card
+        leaders = [] if driven is None else [min(driven, limit)]
         if card["active"] and now - float(card["beat"]) < CARD_LOST:
-            wanted.append(int(card["position"]) + int(card["lead"]))
-        leaders = [demand for demand in wanted if demand is not None]
+            leaders.append(int(card["position"]) + int(card["lead"]))
         if leaders:
             self._idle_start = None
             return max(leaders)

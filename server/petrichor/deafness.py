@@ -13,7 +13,6 @@ import logging
 import socket
 import struct
 import sys
-from collections import OrderedDict
 
 from petrichor.guard import Guard
 from petrichor.osc import Address
@@ -37,7 +36,7 @@ class Deafness:
     def __init__(self, sock: socket.socket) -> None:
         """Hear everybody: a socket may have an older filter, of a process that died."""
         self._socket = sock
-        self._until: OrderedDict[Address, float] = OrderedDict()
+        self._until: dict[Address, float] = {}
         self._works = sys.platform == "linux"
         self._detach()
 

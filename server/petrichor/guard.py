@@ -1,4 +1,4 @@
-"""Who may ask how much: message rates and complaints, by source. Owned by the control process.
+"""Who may ask how much: message rates and complaints, by source. Each process that reads datagrams owns its own.
 
 A source is a host and port. Every datagram costs one token, large ones more; a source that has none left is not
 listened to until it has again. Where more comes than can be read, the source that most of it comes from floods: it is
@@ -49,7 +49,7 @@ class Allowance:
 @dataclass(slots=True)
 class _Source:
     tokens: float
-    complaints: float
+    complaints: Allowance
     seen: float
     refused: int = 0  # datagrams since the last admitted one
     read: int = 0  # datagrams in the spell below
@@ -136,23 +136,18 @@ class Guard:
 
     def may_complain(self, source: Address, now: float) -> bool:
         """Whether one more complaint about a source may be answered and logged."""
-        known = self._known(source, now)
-        if known.complaints < 1:
-            return False
-        known.complaints -= 1
-        return True
+        return self._known(source, now).complaints.take(now)
 
     def _known(self, source: Address, now: float) -> _Source:
         known = self._sources.get(source)
         if known is None:
-            known = self._sources[source] = _Source(BURST * self.rate, COMPLAINTS, now)
+            known = self._sources[source] = _Source(BURST * self.rate, Allowance(COMPLAINTS, COMPLAINTS), now)
             if len(self._sources) > SOURCES:
                 self._sources.popitem(last=False)
             return known
         self._sources.move_to_end(source)
         passed = max(0.0, now - known.seen)
         known.tokens = min(BURST * self.rate, known.tokens + passed * self.rate)
-        known.complaints = min(COMPLAINTS, known.complaints + passed * COMPLAINTS)
         known.seen = now
         return known
 

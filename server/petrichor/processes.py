@@ -23,9 +23,15 @@ SWITCH_INTERVAL = 0.0002
 SOONEST, LATEST = 0.5, 8.0  # seconds before a process that could not be started, or died at once, is started again
 
 
-def backoff(failures: int) -> float:
-    """Return the seconds to wait before a process is started, after so many failures in a row."""
-    return min(SOONEST * 2.0 ** min(failures - 1, 10), LATEST) if failures else 0.0
+def backoff(failures: int, soonest: float = SOONEST, latest: float = LATEST) -> float:
+    """Return the seconds to wait before a process is started, after so many failures in a row.
+
+    Args:
+        failures: How many; 0 for none.
+        soonest: Seconds after the first; they double with each one.
+        latest: Seconds at most.
+    """
+    return min(soonest * 2.0 ** min(failures - 1, 10), latest) if failures else 0.0
 
 
 def process_context() -> BaseContext:

@@ -144,9 +144,14 @@ def is_left_behind(path: Path) -> bool:
     if match is None or alive(int(match[1])):
         return False
     try:
-        return not hasattr(os, "getuid") or path.lstat().st_uid == os.getuid()
+        return is_ours(path.lstat())
     except OSError:
         return False
+
+
+def is_ours(status: os.stat_result) -> bool:
+    """Return whether a file or folder belongs to the user of this process."""
+    return not hasattr(os, "getuid") or status.st_uid == os.getuid()
 
 
 def alive(process: int) -> bool:

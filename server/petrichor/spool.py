@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from petrichor.segment import PREFIX, is_left_behind
+from petrichor.segment import PREFIX, is_left_behind, is_ours
 
 log = logging.getLogger(__name__)
 LARGEST = 256 << 20  # bytes; larger voices are read from their own file again
@@ -62,7 +62,7 @@ def _make_folder(path: Path) -> bool:
     """Make the folder where it is missing, and return whether it is ours alone to write into."""
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
-    return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
+    return stat.S_ISDIR(status.st_mode) and is_ours(status)
 
 
 def remove_stale_spools() -> None:

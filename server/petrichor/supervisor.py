@@ -19,6 +19,7 @@ from petrichor.errors import PetrichorError
 from petrichor.hosted_voice import HostedVoice, Renderer, Reply
 from petrichor.orders import Detach
 from petrichor.plan import Plan, fitted
+from petrichor.processes import backoff
 from petrichor.renderer import Failed, Loaded, Ready
 from petrichor.renderer_pool import RendererPool
 from petrichor.segment import Segment
@@ -268,7 +269,7 @@ class Supervisor:
             self._plan_restart(voice)
 
     def _plan_restart(self, voice: HostedVoice) -> float:
-        delay = min(BACKOFF * 2.0 ** min(voice.deaths - 1, 10), LONGEST_BACKOFF) if voice.deaths else 0.0
+        delay = backoff(voice.deaths, BACKOFF, LONGEST_BACKOFF)
         voice.deaths += 1
         voice.restart_at = time.monotonic() + delay
         return delay
