@@ -139,6 +139,9 @@ def test_killed_audio_process_is_replaced_and_the_sound_is_back(rig: Rig) -> Non
     with Listener(rig.stream_port) as listener:
         listener.take(RATE)
         position = int(listener._position)
+        # The listener drives the mix faster than real time, and the recorder looks 20 times a second.
+        on_disk = (rig.recordings / "cut.wav").stat
+        wait_until(lambda: on_disk().st_size > 4096 + 8 * (RATE // 2), "half a second on the disk")
         os.kill(rig.named("audio")[0], signal.SIGKILL)
     assert position >= RATE
     begin = time.monotonic()
