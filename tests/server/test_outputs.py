@@ -201,12 +201,17 @@ def test_recording_is_a_valid_file_while_it_grows(rig: Rig) -> None:
 
 
 def test_nothing_clips_and_the_limiter_tells(rig: Rig) -> None:
-    """Five copies at 12 dB more: thirteen times full scale before the limiter."""
+    """Five copies at 12 dB more: near five times full scale before the limiter.
+
+    Each has a pitch of its own: copies at one pitch may cancel one another, whatever their levels. In any tenth of a
+    second these five reach 3.8 (11.7 dB), the least of 5000 draws of their phases.
+    """
     for number in range(4):
         rig.client.send(f"/b{number}/load", "a")
     rig.client.settle()
     rig.client.send("/*/intensity", 1.0)
-    rig.client.send("/*/latent/0", 0.0)
+    for name, place in zip(("a", "b0", "b1", "b2", "b3"), (-0.5, -0.23, 0.0, 0.31, 0.57), strict=True):
+        rig.client.send(f"/{name}/latent/0", place)
     rig.client.send("/*/gain", 12.0)
     rig.client.settle()
     with Listener(rig.stream_port) as listener:
@@ -215,7 +220,7 @@ def test_nothing_clips_and_the_limiter_tells(rig: Rig) -> None:
     assert np.abs(sound[RATE:]).max() > 0.8
     level = levels_heard(rig, 5)[-1]["/master/level"]
     assert level[0] == pytest.approx(20 * np.log10(CEILING), abs=0.1)
-    assert level[2] < -3.0
+    assert level[2] < -9.0
 
 
 def levels_heard(rig: Rig, count: int) -> list[dict[str, tuple[float, ...]]]:
