@@ -262,10 +262,10 @@ class AudioProcess:
             self._running = False
 
     def _channel(self, order: Attach) -> Channel:
-        ring = self._segment[order.slot].ring
-        part = Part(order.fields)
+        slot = self._segment[order.slot]
+        ring, part = slot.ring, Part(order.fields)
         ring.place(self._mixer.position)  # so that the renderer's cues have their samples before the first is taken
-        return Channel(ring, part, self._options.rate, order.fade)
+        return Channel(ring, part, self._options.rate, order.fade, recovered=slot.low)
 
     def _record(self, order: Record) -> None:
         """Finish the recording in progress, if any, and start the one wanted, if any."""

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from petrichor.concealment import Concealment
+from petrichor.concealment import Changeover, Concealment, between
 from petrichor.controls import Strip, strip_of
 from petrichor.cues import Part
 from petrichor.glide import Fade, Glide
@@ -35,6 +35,7 @@ class Channel:
         part: Gain, pan and mute, with the cues for them.
         rate: Hz.
         fade_in: Seconds in which it comes up.
+        recovered: Frames that a renderer that was late has to be ahead again, before it is heard again.
 
     Attributes:
         part: Gain, pan and mute, with the cues for them.
@@ -43,7 +44,7 @@ class Channel:
         ending: It fades out.
     """
 
-    def __init__(self, ring: Ring, part: Part, rate: int, fade_in: float) -> None:
+    def __init__(self, ring: Ring, part: Part, rate: int, fade_in: float, recovered: int = 0) -> None:
         """Start silent and fade in."""
         self.part = part
         self.meter = Meter()
@@ -51,13 +52,13 @@ class Channel:
         self.ending = False
         self._ring = ring
         self._rate = rate
+        self._recovered = recovered
         self._gains = Glide(rate, stereo_gains(strip_of(part.fields)))
         self._fade = Fade(0.0)
         self._fade.start(1.0, int(fade_in * rate))
-        self._stand_in: Concealment | None = None
+        self._stand_in: Concealment | Changeover | None = None
         self._rejoined = 0  # frames of the crossfade back that are done
         self._stale = 0  # frames that were written when the renderer fell silent: what is left of them is not played
-        self._last = np.zeros(2, np.float32)  # frame, gains not applied, while it is concealed
 
     @property
     def done(self) -> bool:
@@ -74,13 +75,15 @@ class Channel:
         self._fade.start(0.0, int(fade_out * self._rate))
 
     def ready(self, frames: int) -> bool:
-        """Whether live sound for the next frames is there; a renderer that fell silent has to have written again."""
-        return self._ring.fill >= frames and (self._stand_in is None or self._ring.written > self._stale)
+        """Whether live sound for the next frames is there; a renderer that fell silent has to have caught up."""
+        if self.concealing:
+            return self._ring.fill >= max(frames, self._recovered) and self._ring.written > self._stale
+        return self._ring.fill >= frames
 
     @property
     def concealing(self) -> bool:
-        """Whether its renderer was late: nobody waits for it until it is wholly back."""
-        return self._stand_in is not None
+        """Whether its renderer is late: nobody waits for it until it has caught up."""
+        return self._stand_in is not None and not self._rejoined
 
     def play(self, out: np.ndarray, position: int) -> bool:
         """Put the next frames into `out`, gains applied, and say whether they had to be concealed.
@@ -107,11 +110,15 @@ class Channel:
 
     def _conceal(self, frames: int) -> np.ndarray:
         if self._stand_in is None:
-            self._stand_in = Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate)
-        elif self._rejoined:  # it fell silent again on its way back
-            self._stand_in.join(self._last)
+            self._stand_in = self._continuation()
+        elif self._rejoined:  # it fell silent again on its way back, which is gone to its end all the same
+            length = int(REJOIN * self._rate)
+            self._stand_in = Changeover(self._stand_in, self._continuation(), self._rejoined, length)
         self._rejoined, self._stale = 0, self._ring.written
         return self._stand_in.next(frames)
+
+    def _continuation(self) -> Concealment:
+        return Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate)
 
     def _rejoin(self, out: np.ndarray) -> None:
         """Crossfade from the concealment to live sound, over as many blocks as that takes."""
@@ -120,10 +127,7 @@ class Channel:
         count = min(len(out), length - self._rejoined)
         old = self._stand_in.next(count)
         self._ring.read_into(out)
-        steps = np.arange(self._rejoined, self._rejoined + count, dtype=np.float32) + np.float32(0.5)
-        angle = (steps * np.float32(math.pi / 2 / length))[:, None]
-        out[:count] = old * np.cos(angle) + out[:count] * np.sin(angle)
-        self._last = out[-1].copy()
+        out[:count] = between(old, out[:count], self._rejoined, length)
         self._rejoined += count
         if self._rejoined == length:
             self._stand_in = None

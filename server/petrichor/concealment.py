@@ -11,6 +11,8 @@ substitution techniques for recovering missing speech segments in packet voice c
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 TEMPLATE = 0.01  # seconds that are compared: a whole turn of 100 Hz
@@ -42,12 +44,6 @@ class Concealment:
         if self._useful:
             self._position = self._place_like(past[-template:], len(past) - self._least) + template
             self._step = past[-1] - past[self._position - 1]
-
-    def join(self, last: np.ndarray) -> None:
-        """Go on after other sound, whose last frame is given, without a step. Shape [2]"""
-        if self._useful:
-            before = self._past[self._position - 1] if not len(self._left) else self._left[0]
-            self._step, self._since = last - before, 0
 
     def next(self, frames: int) -> np.ndarray:
         """Return the next frames: silence where the past is too short. Shape [frames, 2], float32"""
@@ -96,3 +92,45 @@ class Concealment:
         energy = np.concatenate(([0.0], np.cumsum(np.square(field))))
         norms = np.sqrt(np.maximum(energy[len(wanted) :] - energy[: -len(wanted)], 1e-12))
         return int((products[: len(norms)] / norms).argmax())
+
+
+class Changeover:
+    """Two sounds that belong together, the one going over into the other at equal power; each has `next`.
+
+    Args:
+        old: What was heard.
+        new: What is to be heard.
+        done: Frames of the way that lie behind.
+        length: Frames of the whole way.
+    """
+
+    def __init__(self, old: Concealment | Changeover, new: Concealment, done: int, length: int) -> None:
+        """Stand somewhere on the way."""
+        self._old: Concealment | Changeover | None = old
+        self._new = new
+        self._done, self._length = done, length
+
+    def next(self, frames: int) -> np.ndarray:
+        """Return the next frames. Shape [frames, 2], float32"""
+        sound = self._new.next(frames)
+        if self._old is not None:
+            count = min(frames, self._length - self._done)
+            sound[:count] = between(self._old.next(count), sound[:count], self._done, self._length)
+            self._done += count
+            if self._done == self._length:
+                self._old = None
+        return sound
+
+
+def between(old: np.ndarray, new: np.ndarray, done: int, length: int) -> np.ndarray:
+    """Return what is heard on the way from one sound to another, at equal power.
+
+    Args:
+        old: Shape [frames, 2].
+        new: The same shape.
+        done: Frames of the way that lie behind.
+        length: Frames of the whole way.
+    """
+    steps = np.arange(done, done + len(old), dtype=np.float32) + np.float32(0.5)
+    angle = (steps * np.float32(math.pi / 2 / length))[:, None]
+    return old * np.cos(angle) + new * np.sin(angle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.listening import largest_step, longest_silence
 from petrichor.bench.rig import PITCHES, Rig, descendants
 from petrichor.slots import SLOTS
@@ -87,6 +89,26 @@ def test_renderer_that_hangs_is_replaced(rig: Rig) -> None:
     assert largest_step(sound[RATE // 10 :])[0] < CLICK
     assert "no sign of life" in str(rig.client.wait("/fail").args[1])
     assert not Path(f"/proc/{hung}").exists()
+
+
+def test_renderer_that_stalls_now_and_then_is_never_heard_to(rig: Rig) -> None:
+    """Stopped for 10 to 150 ms, again and again: what stands in comes and goes without a click or a gap."""
+    dice = random.Random(1)
+    renderer = rig.renderer("a")
+    with Ears(EarsOptions(rig.stream_port, fill=8192)) as ears:
+        ears.wait_for(RATE)
+        start = ears.received - RATE // 2
+        for _ in range(20):
+            os.kill(renderer, signal.SIGSTOP)
+            time.sleep(dice.uniform(0.01, 0.15))
+            os.kill(renderer, signal.SIGCONT)
+            ears.wait_for(ears.received + round(dice.uniform(0.0, 0.2) * RATE))
+        ears.wait_for(ears.received + RATE // 4)
+        sound = ears.came(start, ears.received)
+    assert int(str(rig.status()["concealed"])) > 100, "ms: or nothing was tried"
+    assert longest_silence(sound) < 16
+    assert largest_step(sound)[0] < CLICK / 4
+    assert rig.status()["restarts"] == 0
 
 
 def test_file_whose_reading_never_ends_is_not_even_tried(rig: Rig) -> None:
@@ -202,8 +224,13 @@ def test_one_file_plays_under_many_names_until_the_slots_are_used_up(rig: Rig) -
     for number in range(SLOTS + 3):
         rig.client.send(f"/v{number}/load", "a")
     rig.client.settle()
-    voices = [voice for voice in rig.status()["voices"] if voice[1] == "playing"]  # type: ignore[attr-defined]
-    assert len(voices) == SLOTS
+
+    def playing() -> list[tuple[str, str, int]]:
+        return [voice for voice in rig.status()["voices"] if voice[1] == "playing"]  # type: ignore[attr-defined]
+
+    # More than two cores can carry: one that was late to start counts as hung, and is replaced.
+    wait_until(lambda: len(playing()) == SLOTS, "all of them to play")
+    voices = playing()
     refusals = [message for message in rig.client.heard if message.address == "/fail"]
     assert len(refusals) == 4
     assert f"all {SLOTS} renderer slots are in use" in str(refusals[0].args[1])
