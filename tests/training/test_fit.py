@@ -10,12 +10,15 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from petrichor_training.backend import open_steps
 from petrichor_training.checkpoint import NAME, read_progress
 from petrichor_training.dataset import Dataset, load_dataset
 from petrichor_training.errors import CheckpointError, DivergedError
-from petrichor_training.fit import fit, open_run
+from petrichor_training.fit import Stop, fit
 from petrichor_training.prepare import prepare
 from petrichor_training.recipe import Recipe, load_recipe
+from petrichor_training.run import Run
+from petrichor_training.run import open_run as open_run_with
 from tests.training.recordings_to_learn import TINY_BIRD, write_three
 
 
@@ -31,20 +34,41 @@ def data(tmp_path: Path, tiny: Recipe) -> Dataset:
     return load_dataset(tmp_path / "cache", tiny)
 
 
+def open_run(folder: Path, recipe: Recipe, data: Dataset) -> Run:
+    return open_run_with(folder, recipe, data, open_steps())
+
+
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     return dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, epochs=epochs))
 
 
-def test_two_and_two_epochs_are_four(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
+def same_weights(one: Run, other: Run) -> bool:
+    pairs = [
+        *zip(one.gan.averaged.weights, other.gan.averaged.weights, strict=True),
+        *zip(one.gan.discriminator.weights, other.gan.discriminator.weights, strict=True),
+        *zip(one.gan.g_optimizer.variables, other.gan.g_optimizer.variables, strict=True),
+    ]
+    return all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
+
+
+def test_a_run_stopped_after_any_step_is_the_same_as_one_that_never_was(
+    tmp_path: Path, tiny: Recipe, data: Dataset
+) -> None:
+    """To the last bit: stopped after each of its first seven steps, in the middle of epochs and at their ends."""
     whole = open_run(tmp_path / "whole", with_epochs(tiny, 4), data)
     fit(whole)
-    fit(open_run(tmp_path / "parts", with_epochs(tiny, 2), data))
-    parts = open_run(tmp_path / "parts", with_epochs(tiny, 4), data)
-    assert parts.epoch == 2
-    fit(parts)
-    assert (parts.epoch, parts.step) == (whole.epoch, whole.step)
-    for one, other in zip(whole.gan.averaged.weights, parts.gan.averaged.weights, strict=True):
-        assert np.allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-6)
+    assert whole.step == 4 * whole.steps_per_epoch
+    for _ in range(7):
+        part = open_run(tmp_path / "parts", with_epochs(tiny, 4), data)
+        stop, before = Stop(), part.step
+        fit(part, lambda *_, stop=stop: setattr(stop, "asked", True), stop)
+        assert part.step == before + 1
+    part = open_run(tmp_path / "parts", with_epochs(tiny, 4), data)
+    fit(part)
+    assert (part.epoch, part.step) == (whole.epoch, whole.step)
+    assert same_weights(whole, part)
+    for name in ("losses.csv", "probs.csv"):
+        assert (tmp_path / "whole" / name).read_text() == (tmp_path / "parts" / name).read_text()
 
 
 def test_the_average_follows_the_generator(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:

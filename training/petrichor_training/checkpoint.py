@@ -1,4 +1,4 @@
-"""A run's state in one file that is always whole: weights, optimisers, epoch, random state."""
+"""A run's state in one file that is always whole: weights, optimisers, epoch and step."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ class Progress:
 
     Attributes:
         epoch: Epochs finished.
-        step: Steps taken.
-        random_state: Of the numpy generator of batches and latents.
+        step: Steps taken in all.
+        within: Steps taken in the unfinished epoch.
+        sums: Of the figures over those.
         settings: The recipe, to be compared on resuming.
     """
 
     epoch: int
     step: int
-    random_state: dict[str, Any]
+    within: int
+    sums: dict[str, float]
     settings: dict[str, Any]
 
 
@@ -55,7 +57,7 @@ def save_checkpoint(folder: Path, gan: Gan, progress: Progress) -> None:
         progress: How far it is.
     """
     arrays = {
-        f"{group}/{index}": variable.numpy()
+        f"{group}/{index}": keras.ops.convert_to_numpy(variable)
         for group, variables in _groups(gan).items()
         for index, variable in enumerate(variables)
     }

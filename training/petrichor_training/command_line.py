@@ -1,4 +1,4 @@
-"""The command ``petrichor-train``: prepare, fit, export, compare."""
+"""The command ``petrichor-train``: prepare, fit, export, evaluate, compare."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from petrichor.errors import VoiceFileError
 from petrichor_training.errors import TrainingError
 from petrichor_training.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from petrichor_training.fit import Stop
 
 console = Console(stderr=True)
 
@@ -30,12 +35,31 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("data", type=Path, metavar="CACHE", help="a folder that prepare wrote")
     fit.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
+    fit.add_argument(
+        "--devices",
+        choices=("one", "all", "cluster"),
+        default="one",
+        help="all: every GPU of this machine; cluster: every machine in TF_CONFIG (default: %(default)s)",
+    )
+    fit.add_argument("--publish", type=Path, metavar="NAME.voice", help="export into a server's voice folder meanwhile")
+    fit.add_argument("--publish-every", type=int, default=10, metavar="EPOCHS", help="how often (default: %(default)s)")
     export = commands.add_parser("export", help="a run to a voice file")
     export.add_argument("data", type=Path, metavar="RUN", help="a folder that fit wrote")
     export.add_argument("--cache", type=Path, required=True, help="the cache the run was trained on")
     for command in (prepare, fit, export):
         command.add_argument("--recipe", required=True, help='"bird", "rain" or a .toml file of differences')
         command.add_argument("--out", type=Path, required=True, metavar="OUT")
+    evaluate = commands.add_parser("evaluate", help="quality figures of voices against recordings, and a page")
+    evaluate.add_argument("voices", nargs="+", type=Path, metavar="VOICE", help="voice files, compared side by side")
+    evaluate.add_argument("--data", type=Path, required=True, help="the folder of recordings")
+    evaluate.add_argument("--cache", type=Path, required=True, help="the cache that says which were kept apart")
+    evaluate.add_argument("--seeds", type=int, default=8, help="latents listened to (default: %(default)s)")
+    evaluate.add_argument(
+        "--intensities", type=float, nargs="+", default=[0.5], help="at which they play, in turn (default: 0.5)"
+    )
+    evaluate.add_argument("--excerpts", type=int, default=0, help="of 4 s, of each voice (default: as of recordings)")
+    evaluate.add_argument("--minutes", type=float, default=2.0, help="in which repetition is looked for (default: 2)")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
     compare = commands.add_parser("compare", help="spectrograms of sound files side by side, on one scale")
     compare.add_argument("sounds", nargs="+", metavar="TITLE=FILE", help="what to draw, from left to right")
     compare.add_argument("--out", type=Path, required=True, metavar="OUT.png")
@@ -67,15 +91,20 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
+    from petrichor_training.backend import open_steps  # noqa: PLC0415
     from petrichor_training.dataset import load_dataset  # noqa: PLC0415
-    from petrichor_training.fit import fit, open_run, use_devices  # noqa: PLC0415
+    from petrichor_training.fit import Stop, fit  # noqa: PLC0415
+    from petrichor_training.publish import Publisher  # noqa: PLC0415
+    from petrichor_training.run import open_run  # noqa: PLC0415
 
-    # Saved as by Ctrl-C when ended by a service manager, or started in the background where Ctrl-C is ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    use_devices(options.threads)
+    steps = open_steps(options.threads, options.devices)
     recipe = load_recipe(options.recipe)
-    run = open_run(options.out, recipe, load_dataset(options.data, recipe))
+    run = open_run(options.out, recipe, load_dataset(options.data, recipe), steps)
+    stop = Stop(seconds=options.minutes * 60)
+    _stop_on_signals(stop)
+    publishers = []
+    if options.publish:
+        publishers = [Publisher(options.publish, options.publish_every, options.recipe, options.data)]
     with _bar("epoch {task.fields[epoch]} of " + str(recipe.fit.epochs), "{task.fields[figures]}") as bar:
         task = bar.add_task("", epoch=run.epoch, figures="")
 
@@ -83,8 +112,22 @@ def _fit(options: argparse.Namespace) -> None:
             text = f"G {figures['generator_loss']:.3f} D {figures['discriminator_loss']:.3f}"
             bar.update(task, completed=step, total=steps, epoch=epoch, figures=text)
 
-        epochs = fit(run, report, options.minutes * 60)
-    print(f"{epochs} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}")
+        waited = fit(run, report, stop, publishers)
+    for publisher in publishers:
+        publisher.close()
+    busy = f"networks were computed {100 * waited.share_busy():.0f} % of the time"
+    print(f"{run.epoch} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}; {busy}")
+
+
+def _stop_on_signals(stop: Stop) -> None:
+    """Finish the step and save on Ctrl-C or when a service manager ends it; end at once on a second one."""
+
+    def ask(number: int, _frame: object) -> None:
+        stop.asked = True
+        signal.signal(number, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -97,11 +140,31 @@ def _export(options: argparse.Namespace) -> None:
         print(f"{name}: {value}")
 
 
+def _evaluate(options: argparse.Namespace) -> None:
+    from petrichor_training.quality.evaluate import EvaluateOptions, evaluate  # noqa: PLC0415
+    from petrichor_training.quality.excerpts import read_recordings  # noqa: PLC0415
+    from petrichor_training.quality.report import as_text  # noqa: PLC0415
+
+    listening = EvaluateOptions(options.seeds, tuple(options.intensities), options.excerpts, options.minutes * 60)
+    with _bar("reading") as bar:
+
+        def progress(paths: Iterable[Path]) -> Iterator[Path]:
+            yield from bar.track(list(paths))
+
+        recordings = read_recordings(options.data, options.cache, progress)
+    figures = evaluate(options.voices, recordings, options.out, listening, say=console.print)
+    print(as_text(figures))
+    print(f"{options.out / 'report.html'} opens from disk")
+
+
 def _compare(options: argparse.Namespace) -> None:
     from petrichor_training.comparison import draw_comparison  # noqa: PLC0415
 
     sounds = [(title, Path(path)) for title, _, path in (text.partition("=") for text in options.sounds)]
     draw_comparison(sounds, options.out, options.seconds, options.start)
+
+
+COMMANDS = {"prepare": _prepare, "fit": _fit, "export": _export, "evaluate": _evaluate, "compare": _compare}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,8 +180,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up remarks
     logging.basicConfig(level=options.log.upper(), format="%(message)s", handlers=[RichHandler(console=console)])
     try:
-        {"prepare": _prepare, "fit": _fit, "export": _export, "compare": _compare}[options.command](options)
-    except TrainingError as error:
+        COMMANDS[options.command](options)
+    except (TrainingError, VoiceFileError) as error:
         console.print(f"petrichor-train: {error}", markup=False, style="red")
         return 1
     except KeyboardInterrupt:

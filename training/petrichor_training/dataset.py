@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +36,26 @@ class Dataset:
         """Samples per window."""
         return int(self.summary["frames"])
 
-    def batches(self, size: int, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Batches of one epoch, reshuffled.
+    def batch(self, size: int, seed: tuple[int, ...], index: int) -> np.ndarray:
+        """One of the batches of an epoch, whichever of them was asked for before.
 
         Args:
-            size: Windows per batch; smaller only where the data are fewer.
-            steps: Batches wanted; 0 = once through the data, the remainder left for another epoch.
-            rng: Decides the order.
+            size: Recordings in it, no more than there are.
+            seed: Decides the order; another for every epoch.
+            index: From 0; where the data are used up they begin again in another order, the remainder left out.
 
-        Yields:
-            Float32 batches, Shape [size, frames] or [size, image, image, 1].
+        Returns:
+            Float32, Shape [size, frames] or [size, image, image, channels].
         """
-        size = min(size, len(self.train))
         per_pass = len(self.train) // size
-        order = rng.permutation(len(self.train))
-        for step in range(steps or per_pass):
-            start = step % per_pass * size
-            if step and start == 0:
-                order = rng.permutation(len(self.train))
-            yield as_input(self.train[np.sort(order[start : start + size])])
+        order = _order((*seed, index // per_pass), len(self.train))
+        start = index % per_pass * size
+        return as_input(self.train[np.sort(order[start : start + size])])
+
+
+@lru_cache(maxsize=2)
+def _order(seed: tuple[int, ...], count: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(count)
 
 
 def as_input(windows: np.ndarray) -> np.ndarray:

@@ -30,6 +30,10 @@ class DataError(TrainingError):
         self.reason = reason
 
 
+class WindowError(TrainingError):
+    """A recording gives no training window."""
+
+
 class CheckpointError(TrainingError):
     """A run folder's checkpoint does not belong to this recipe or is damaged."""
 
@@ -53,3 +57,7 @@ class DivergedError(TrainingError):
 
 class ExportError(TrainingError):
     """The network could not be converted, or what was converted sounds different."""
+
+
+class EvaluationError(TrainingError):
+    """A voice cannot be played for its figures, or two things cannot be compared."""

@@ -189,7 +189,7 @@ def fold_into(source: keras.Model, target: keras.Model) -> None:
         source: The trained model.
         target: The same architecture, every spectral layer folded.
     """
-    values = {weight.path: weight.numpy() for weight in source.weights}
+    values = {weight.path: ops.convert_to_numpy(weight) for weight in source.weights}
     sources, targets = spectral_layers(source), spectral_layers(target)
     for layer in sources:
         values[layer.kernel.path] = ops.convert_to_numpy(layer.normalised(training=False))

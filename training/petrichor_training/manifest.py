@@ -23,7 +23,7 @@ class Source:
     bandwidth_hz: float | None = None
 
 
-def _find(folder: Path) -> Path | None:
+def manifest_of(folder: Path) -> Path | None:
     """MANIFEST.csv in the folder or, for one class of a collection, above it."""
     for place in (folder, *folder.resolve().parents[:2]):
         if (place / "MANIFEST.csv").is_file():
@@ -54,7 +54,7 @@ def read_manifest(folder: Path) -> dict[Path, Source]:
     Raises:
         DataError: The manifest has no ``path`` column or a figure is no number.
     """
-    path = _find(folder)
+    path = manifest_of(folder)
     if path is None:
         return {}
     with path.open(newline="", encoding="utf-8") as stream:

@@ -1,7 +1,8 @@
 """From a folder of recordings to a cache of training windows.
 
-The cache folder holds ``train.npy``, ``validation.npy``, ``prepared.json`` (what was used, what was left out
-and why) and ``CREDITS.md``. ``prepared.json`` is written last: without it a cache does not count.
+The cache folder holds ``train.npy``, ``validation.npy``, ``prepared.json`` (what was used, what was left out and why),
+``CREDITS.md`` and, for people, ``recordings.csv`` and ``recordings.png``. ``prepared.json`` is written last: without it
+a cache does not count. Where nothing has changed since, nothing is done again.
 """
 
 from __future__ import annotations
@@ -17,10 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from petrichor_training.errors import DataError
+from petrichor_training.duplicates import Known
+from petrichor_training.errors import DataError, WindowError
+from petrichor_training.freshness import fingerprint_of, is_fresh
+from petrichor_training.inspection import Inspection, inspect
 from petrichor_training.manifest import Source, credits_of, read_manifest
 from petrichor_training.recipe import PrepareSettings, Recipe
-from petrichor_training.recordings import clarity_db, find_recordings, level, read_recording
+from petrichor_training.recordings import (
+    Conditioning,
+    conditioned,
+    find_recordings,
+    is_silent,
+    level,
+    loudest_channel,
+    open_recording,
+)
+from petrichor_training.survey import Entry, Glimpse, draw_sheet, glimpse, write_table
+from petrichor_training.windows import windows_of
 
 log = logging.getLogger(__name__)
 
@@ -29,61 +43,24 @@ Progress = Callable[[Iterable[Path]], Iterable[Path]]
 
 @dataclass
 class Gathered:
-    """Windows found so far."""
+    """Windows found so far, and every file that was looked at.
 
-    windows: list[np.ndarray] = field(default_factory=list)  # one array [count, frames] per recording
+    Attributes:
+        windows: One array per used recording, Shape [count, frames].
+        sources: Of the used recordings.
+        entries: Of all files.
+        glimpses: Of all files that could be read.
+    """
+
+    windows: list[np.ndarray] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    glimpses: list[Glimpse] = field(default_factory=list)
 
-
-def split_chunks(audio: np.ndarray, rate: int, seconds: float) -> list[np.ndarray]:
-    """Cut a recording into equal chunks by the published rule.
-
-    Args:
-        audio: Shape [frames].
-        rate: Hz.
-        seconds: Chunk length asked for; a file of s seconds gives floor(s / seconds) chunks.
-
-    Returns:
-        Chunks of floor(frames / n) samples each; none if the recording is shorter than `seconds`.
-    """
-    count = int(len(audio) / rate // seconds)
-    length = len(audio) // count if count else 0
-    return [audio[i * length : (i + 1) * length] for i in range(count)]
-
-
-def hop_windows(
-    audio: np.ndarray, settings: PrepareSettings, context: int, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Overlapping windows whose starts stray by up to half a hop.
-
-    Args:
-        audio: Shape [frames].
-        settings: Rate, window and hop.
-        context: Samples after each window that its last analysis frames reach into.
-        rng: Draws the strays.
-
-    Returns:
-        Windows of equal length; none if the recording is too short.
-    """
-    length = round(settings.split_seconds * settings.rate) + context
-    hop = round(settings.hop_seconds * settings.rate)
-    last = len(audio) - length
-    if last < 0:
-        return []
-    starts = np.arange(0, last + 1, hop)
-    starts = np.clip(starts + rng.integers(-(hop // 2), hop // 2 + 1, len(starts)), 0, last)
-    return [audio[start : start + length] for start in starts]
-
-
-def _refusal(path: Path, source: Source, settings: PrepareSettings) -> str | None:
-    """Why a recording is left out unread, if it is."""
-    for part in settings.leave_out:
-        if part in str(path):
-            return f"named in leave_out ({part})"
-    if source.bandwidth_hz is not None and source.bandwidth_hz < settings.min_bandwidth_hz:
-        return f"bandwidth {source.bandwidth_hz:.0f} Hz, expected at least {settings.min_bandwidth_hz:.0f} Hz"
-    return None
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Reasons by file name."""
+        return {entry.name: entry.reason for entry in self.entries if entry.reason}
 
 
 def context_of(recipe: Recipe) -> int:
@@ -91,30 +68,64 @@ def context_of(recipe: Recipe) -> int:
     return recipe.analysis.window - recipe.analysis.stride if recipe.base == "rain" else 0
 
 
-def _windows_of(path: Path, settings: PrepareSettings, context: int, rng: np.random.Generator) -> np.ndarray:
-    audio = read_recording(path, settings.rate, settings.high_pass_hz)
-    if settings.window == "split":
-        windows = split_chunks(audio, settings.rate, settings.split_seconds)
-    else:
-        windows = hop_windows(audio, settings, context, rng)
-    if not windows:
-        seconds = len(audio) / settings.rate
-        raise DataError(path, f"{seconds:.2f} s long, expected at least {settings.split_seconds:g} s")
-    kept = np.stack(windows)
-    heard = np.sqrt(np.mean(np.square(kept), axis=1)) > 1e-5  # digital silence cannot be brought to level
-    if not np.any(heard):
-        raise DataError(path, "only silent windows")
-    return _clear(path, kept[heard], settings.min_clarity_db)
+def _refusal(name: str, source: Source, found: Inspection, settings: PrepareSettings) -> str | None:
+    """Why a recording that can be read is left out, if it is."""
+    for part in settings.leave_out:
+        if part in name:
+            return f"named in leave_out ({part})"
+    bandwidth = source.bandwidth_hz if source.bandwidth_hz is not None else found.bandwidth_hz
+    if bandwidth < settings.min_bandwidth_hz:
+        return f"bandwidth {bandwidth:.0f} Hz, expected at least {settings.min_bandwidth_hz:.0f} Hz"
+    if found.clipped > settings.max_clipped:
+        return f"{100 * found.clipped:.2f} % clipped, expected at most {100 * settings.max_clipped:.2f} %"
+    return None
 
 
-def _clear(path: Path, windows: np.ndarray, min_clarity_db: float) -> np.ndarray:
-    """The windows in which something stands out."""
-    if min_clarity_db <= 0:
-        return windows
-    clarity = clarity_db(windows)
-    if not np.any(clarity >= min_clarity_db):
-        raise DataError(path, f"clarity at most {np.max(clarity):.1f} dB, expected at least {min_clarity_db:.1f} dB")
-    return windows[clarity >= min_clarity_db]
+class _Gatherer:
+    """Goes through the files, one after the other."""
+
+    def __init__(self, folder: Path, settings: PrepareSettings, context: int) -> None:
+        self.folder, self.settings, self.context = folder, settings, context
+        self.manifest = read_manifest(folder)
+        self.rng = np.random.default_rng(settings.seed)
+        self.known = Known()
+        self.found = Gathered()
+
+    def look_at(self, path: Path) -> None:
+        """Use a file, or note why not."""
+        name = str(path.relative_to(self.folder))
+        source = self.manifest.get(path.resolve(), Source(name, name))
+        inspection, windows = None, 0
+        try:
+            audio, rate = open_recording(path)
+            inspection = inspect(audio, rate)
+            self.found.glimpses.append(glimpse(name, loudest_channel(audio), rate))
+            reason = _refusal(name, source, inspection, self.settings) or self._duplicate(name, audio, rate)
+            if reason is None:
+                windows = self._use(source, audio, rate)
+        except DataError as error:
+            reason = error.reason
+        except WindowError as error:
+            reason = str(error)
+        if reason is not None:
+            log.warning("left out %s: %s", name, reason)
+        self.found.entries.append(Entry(name, source.group, inspection, windows, reason or ""))
+
+    def _duplicate(self, name: str, audio: np.ndarray, rate: int) -> str | None:
+        if not self.settings.leave_out_duplicates:
+            return None
+        same = self.known.add(name, loudest_channel(audio), rate)
+        return f"the same recording as {same[0]} (correlation {same[1]:.2f})" if same else None
+
+    def _use(self, source: Source, audio: np.ndarray, rate: int) -> int:
+        settings = self.settings
+        mono = conditioned(audio, rate, Conditioning(settings.rate, settings.high_pass_hz, settings.denoise))
+        if is_silent(mono):
+            raise WindowError("is silent")
+        windows = windows_of(mono, settings, self.context, self.rng)
+        self.found.windows.append(windows)
+        self.found.sources.append(source)
+        return len(windows)
 
 
 def gather(
@@ -125,7 +136,7 @@ def gather(
     Args:
         folder: Recordings.
         settings: How they become windows.
-        context: See `hop_windows`.
+        context: See `windows.hop_windows`.
         progress: Wraps the iteration over files, e.g. with a progress bar.
 
     Returns:
@@ -134,20 +145,10 @@ def gather(
     Raises:
         DataError: Nothing was usable.
     """
-    manifest, found, rng = read_manifest(folder), Gathered(), np.random.default_rng(settings.seed)
+    gatherer = _Gatherer(folder, settings, context)
     for path in progress(find_recordings(folder)):
-        name = str(path.relative_to(folder))
-        source = manifest.get(path.resolve(), Source(name, name))
-        reason = _refusal(path, source, settings)
-        try:
-            if reason is None:
-                found.windows.append(_windows_of(path, settings, context, rng))
-                found.sources.append(source)
-                continue
-        except DataError as error:
-            reason = error.reason
-        log.warning("left out %s: %s", name, reason)
-        found.left_out[name] = reason
+        gatherer.look_at(path)
+    found = gatherer.found
     if not found.windows:
         raise DataError(folder, f"no usable recording among {len(found.left_out)}; {found.left_out}")
     return found
@@ -188,7 +189,7 @@ def _to_images(windows: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, np.ndar
 
 
 def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda paths: paths) -> dict[str, Any]:
-    """Write the cache of a folder of recordings.
+    """Write the cache of a folder of recordings, unless it is there and nothing has changed.
 
     Args:
         folder: Recordings of any rate and number of channels, with or without a MANIFEST.csv.
@@ -202,6 +203,11 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     Raises:
         DataError: Nothing was usable.
     """
+    fingerprint = fingerprint_of(folder, recipe)
+    if is_fresh(out, fingerprint):
+        log.info("%s: nothing has changed, it is used as it is", out)
+        kept: dict[str, Any] = json.loads((out / "prepared.json").read_text("utf-8"))
+        return kept
     found = gather(folder, recipe.prepare, context_of(recipe), progress)
     apart = validation_groups(found, recipe.prepare.validation_share, recipe.prepare.seed)
     length = min(windows.shape[1] for windows in found.windows)
@@ -211,6 +217,7 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
         "base": recipe.base,
         "prepare": dataclasses.asdict(recipe.prepare),
         "analysis": dataclasses.asdict(recipe.analysis),
+        "fingerprint": fingerprint,
         "frames": length - context_of(recipe),
         "left_out": found.left_out,
         "used": [
@@ -220,12 +227,20 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     }
     for split in ("train", "validation"):
         summary[split] = _write_split(out, split, found, apart, length, recipe, summary)
+    _write_for_people(out, found, apart)
+    temporary = out / ".prepared.json"
+    text = json.dumps(summary, indent=1)
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, out / "prepared.json")
+    written: dict[str, Any] = json.loads(text)
+    return written
+
+
+def _write_for_people(out: Path, found: Gathered, apart: set[str]) -> None:
     used = [source for source in found.sources if source.group not in apart]
     (out / "CREDITS.md").write_text(credits_of(used), "utf-8")
-    temporary = out / ".prepared.json"
-    temporary.write_text(json.dumps(summary, indent=1), "utf-8")
-    os.replace(temporary, out / "prepared.json")
-    return summary
+    write_table(out / "recordings.csv", found.entries, apart)
+    draw_sheet(out / "recordings.png", found.glimpses, {entry.name: entry.split(apart) for entry in found.entries})
 
 
 def _write_split(

@@ -42,7 +42,10 @@ class PrepareSettings:
 
     rate: int = 16000  # Hz
     high_pass_hz: float = 300.0
-    min_bandwidth_hz: float = 0.0  # files whose manifest says less are left out
+    denoise: float = 0.0  # share of the steady noise that is taken away, 0…1
+    min_bandwidth_hz: float = 0.0  # recordings with less, by their manifest or by measurement, are left out
+    max_clipped: float = 1.0  # share of clipped samples above which a recording is left out
+    leave_out_duplicates: bool = True  # the same recording in another codec, rate or level; parts of one another
     leave_out: tuple[str, ...] = ()  # parts of file names
     window: str = "split"  # "split": equal chunks of a file | "hop": windows at a hop with random offsets
     split_seconds: float = 1.0  # chunk length asked for, or window length
@@ -56,6 +59,8 @@ class PrepareSettings:
         """Check ranges."""
         _check(8000 <= self.rate <= 192000, "prepare.rate", self.rate, "8000 to 192000 Hz")
         _check(0 <= self.high_pass_hz < self.rate / 2, "prepare.high_pass_hz", self.high_pass_hz, "0 to half the rate")
+        _check(0 <= self.denoise <= 1, "prepare.denoise", self.denoise, "0 to 1")
+        _check(0 <= self.max_clipped <= 1, "prepare.max_clipped", self.max_clipped, "0 to 1")
         _check(self.window in ("split", "hop"), "prepare.window", self.window, '"split" or "hop"')
         _check(0.05 <= self.split_seconds <= 30, "prepare.split_seconds", self.split_seconds, "0.05 to 30 s")
         _check(self.hop_seconds > 0, "prepare.hop_seconds", self.hop_seconds, "more than 0 s")
@@ -113,6 +118,8 @@ class FitSettings:
     """The optimisation."""
 
     loss: str = "non-saturating"
+    gradient_penalty: float = 0.0  # weight of (slope - 1)² of the discriminator between recordings and fakes; 0 = none
+    discriminator_steps: int = 1  # of which the last updates the generator too
     optimizer: str = "adam"
     batch: int = 32
     epochs: int = 250
@@ -128,6 +135,8 @@ class FitSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         _check(self.loss in LOSSES, "fit.loss", self.loss, f"one of {', '.join(LOSSES)}")
+        _check(self.gradient_penalty >= 0, "fit.gradient_penalty", self.gradient_penalty, "0 or more")
+        _check(1 <= self.discriminator_steps <= 20, "fit.discriminator_steps", self.discriminator_steps, "1 to 20")
         _check(self.optimizer in OPTIMIZERS, "fit.optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _check(1 <= self.batch <= 4096, "fit.batch", self.batch, "1 to 4096")
         _check(self.epochs >= 1, "fit.epochs", self.epochs, "at least 1")

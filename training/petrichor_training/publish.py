@@ -1,0 +1,61 @@
+"""Letting a running server play what is being learned: a voice file every so many epochs."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from petrichor_training.run import Run
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Exports a run into the voice folder of a server, beside the training and never in its way.
+
+    Args:
+        voice: The file to write, in the folder that a server watches.
+        every: Epochs between two exports.
+        recipe: As it was named on the command line.
+        cache: That the run is trained on.
+    """
+
+    def __init__(self, voice: Path, every: int, recipe: str, cache: Path) -> None:
+        """Keep where to and how often."""
+        self.voice, self.every = voice, every
+        self._command = [sys.executable, "-m", "petrichor_training.command_line", "export", "--recipe", recipe]
+        self._cache = cache
+        self._busy: subprocess.Popen[str] | None = None
+
+    def __call__(self, run: Run, _figures: dict[str, float]) -> None:
+        """Export the run as it is, if an epoch for it has ended and no earlier export is under way."""
+        if run.epoch % self.every:
+            return
+        if self._busy is not None and self._busy.poll() is None:
+            log.info("epoch %d is not published: an earlier one still is being exported", run.epoch)
+            return
+        self._reap()
+        run.save()
+        arguments = [str(run.folder), "--cache", str(self._cache), "--out", str(self.voice)]
+        self._busy = subprocess.Popen(
+            [*self._command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+
+    def close(self) -> None:
+        """Wait for an export that is under way."""
+        if self._busy is not None:
+            self._busy.wait()
+            self._reap()
+
+    def _reap(self) -> None:
+        """Tell of an export that failed."""
+        if self._busy is None:
+            return
+        _, said = self._busy.communicate()
+        if self._busy.returncode:
+            log.warning("%s was not published: %s", self.voice.name, said.strip()[-500:])
+        else:
+            log.info("%s is published", self.voice)
+        self._busy = None

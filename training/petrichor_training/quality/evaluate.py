@@ -1,0 +1,121 @@
+"""All figures of one or more voices, as JSON and as a page that opens from disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from petrichor.voice_file import read_voice
+from petrichor_training.errors import EvaluationError
+from petrichor_training.quality.excerpts import Recordings, play, render
+from petrichor_training.quality.figures import Reference, measure
+from petrichor_training.quality.intensity import intensity_figures
+from petrichor_training.quality.repetition import repetition
+from petrichor_training.quality.report import Column, write_report
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """How much of each voice is listened to.
+
+    Attributes:
+        seeds: Latents, each with its own noise.
+        intensities: At which they play, in turn, 0…1.
+        excerpts: Of four seconds, of each voice; 0 = as many as there are of the training recordings.
+        repetition_seconds: Length in which repetition is looked for.
+        intensity_seconds: Length at each of eleven intensities.
+    """
+
+    seeds: int = 8
+    intensities: tuple[float, ...] = (0.5,)
+    excerpts: int = 0
+    repetition_seconds: float = 120.0
+    intensity_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.seeds < 2:
+            raise EvaluationError(f"--seeds: got {self.seeds}, expected 2 or more")
+        if not all(0 <= intensity <= 1 for intensity in self.intensities) or not self.intensities:
+            raise EvaluationError(f"--intensities: got {self.intensities}, expected numbers from 0 to 1")
+        if self.repetition_seconds < 3 or self.intensity_seconds < 1:
+            raise EvaluationError("expected 3 s or more to look for repetition, 1 s or more at each intensity")
+
+
+def evaluate(
+    voices: Sequence[Path], recordings: Recordings, out: Path, options: EvaluateOptions, say: Say = lambda _: None
+) -> dict[str, Any]:
+    """Measure voices against recordings; write ``figures.json`` and ``report.html``.
+
+    Args:
+        voices: Voice files.
+        recordings: From `read_recordings`.
+        out: A folder, made if need be.
+        options: How much is listened to.
+        say: Told what is being done.
+
+    Returns:
+        What ``figures.json`` holds: `recordings` (the training recordings' own figures, which are what 1 means) and
+        `voices` by name.
+
+    Raises:
+        EvaluationError: A voice cannot be played.
+        VoiceFileError: A file is no voice.
+    """
+    for path in voices:
+        read_voice(path)  # before an hour is spent on the others
+    say(f"recordings: {len(recordings.train)} excerpts for training, {len(recordings.validation)} kept apart")
+    reference = Reference(recordings)
+    count = options.excerpts or len(recordings.train)
+    columns = [Column("recordings", reference.figures(reference.train), _sounds(recordings.train))]
+    apart = Column("kept apart", {}, _sounds(recordings.validation))
+    for path in voices:
+        columns.append(_of_voice(path, reference, count, options, say))
+    figures = {
+        "options": asdict(options),
+        "left_out": recordings.left_out,
+        "excerpts": {"train": len(recordings.train), "validation": len(recordings.validation)},
+        "recordings": columns[0].figures,
+        "voices": {column.name: column.figures for column in columns[1:]},
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = out / ".figures.json"
+    temporary.write_text(json.dumps(figures, indent=1), "utf-8")
+    os.replace(temporary, out / "figures.json")
+    write_report(out / "report.html", [apart, *columns])
+    return figures
+
+
+def _of_voice(path: Path, reference: Reference, count: int, options: EvaluateOptions, say: Say) -> Column:
+    name = path.stem
+    say(f"{name}: {count} excerpts")
+    excerpts = play(path, count, range(1, options.seeds + 1), options.intensities)
+    figures = reference.figures(measure(excerpts))
+    say(f"{name}: {options.repetition_seconds:g} s for repetition")
+    middle = options.intensities[len(options.intensities) // 2]
+    figures["repetition"] = asdict(repetition(render(path, options.repetition_seconds, 1, middle)))
+    say(f"{name}: eleven intensities")
+    figures["intensity"] = intensity_figures(path, options.intensity_seconds)
+    return Column(name, figures, _sounds(excerpts))
+
+
+def _sounds(excerpts: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
+    """Return three excerpts to look at and to hear, of different origins where there are."""
+    firsts: dict[str, Any] = {}
+    for excerpt in excerpts:
+        firsts.setdefault(excerpt.origin, excerpt)
+    several = list(firsts.values()) if len(firsts) >= 3 else list(excerpts)
+    chosen = [several[index] for index in np.linspace(0, len(several) - 1, min(3, len(several))).astype(int)]
+    return [(f"{excerpt.name}, {excerpt.origin}", excerpt.sound / _peak(excerpt.sound)) for excerpt in chosen]
+
+
+def _peak(sound: np.ndarray) -> float:
+    return max(float(np.abs(sound).max()) / 0.9, 1e-6)

@@ -1,0 +1,154 @@
+"""Excerpts of recordings and of what a voice plays, at one rate and one length, for the figures to be taken from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from petrichor_training.errors import DataError, EvaluationError
+from petrichor_training.quality.texture import RATE, SECONDS
+from petrichor_training.recordings import find_recordings, read_recording
+
+FRAMES = round(SECONDS * RATE)
+MOST = 12  # excerpts of one recording: a long one should not decide alone
+
+Progress = Callable[[Iterable[Path]], Iterable[Path]]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """One stretch of sound.
+
+    Attributes:
+        sound: Shape [FRAMES], at `RATE`.
+        origin: The recording's group, or the seed of the voice.
+        name: For people.
+    """
+
+    sound: np.ndarray
+    origin: str
+    name: str
+
+
+@dataclass
+class Recordings:
+    """Excerpts of real sound in two parts that share no source.
+
+    Attributes:
+        train: The recordings a voice may have learned from.
+        validation: Those it never did.
+        left_out: Reasons by file name.
+    """
+
+    train: list[Excerpt] = field(default_factory=list)
+    validation: list[Excerpt] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def cut(sound: np.ndarray, most: int = MOST) -> list[np.ndarray]:
+    """Return at most so many excerpts, spread evenly over a sound; none where it is too short.
+
+    Args:
+        sound: Shape [frames], at `RATE`.
+        most: Excerpts at most.
+    """
+    count = min(len(sound) // FRAMES, most)
+    starts = np.linspace(0, max(len(sound) - FRAMES, 0), count).astype(int)
+    return [sound[start : start + FRAMES] for start in starts]
+
+
+def _prepared(cache: Path) -> tuple[dict[str, dict[str, Any]], float]:
+    """Return the used recordings of a cache by name, and its high-pass in Hz."""
+    try:
+        summary = json.loads((cache / "prepared.json").read_text("utf-8"))
+        return {entry["name"]: entry for entry in summary["used"]}, float(summary["prepare"]["high_pass_hz"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(cache, f"not a prepared cache ({error}); run petrichor-train prepare first") from error
+
+
+def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths: paths) -> Recordings:
+    """Cut the recordings of a cache into excerpts, its own split and high-pass kept.
+
+    Args:
+        folder: The recordings that it was prepared from.
+        cache: A folder that ``prepare`` wrote.
+        progress: Wraps the iteration over files.
+
+    Raises:
+        DataError: No cache, other recordings, or fewer than two excerpts on either side.
+    """
+    used, high_pass_hz = _prepared(cache)
+    found = Recordings()
+    for path in progress([path for path in find_recordings(folder) if str(path.relative_to(folder)) in used]):
+        name = str(path.relative_to(folder))
+        try:
+            sounds = cut(read_recording(path, RATE, high_pass_hz))
+        except DataError as error:
+            found.left_out[name] = error.reason
+            continue
+        if not sounds:
+            found.left_out[name] = f"shorter than {SECONDS:g} s"
+        side = found.validation if used[name]["validation"] else found.train
+        side += [Excerpt(sound, used[name]["group"], name) for sound in sounds if np.any(sound)]
+    for part, excerpts in (("training", found.train), ("validation", found.validation)):
+        if len(excerpts) < 2:
+            raise DataError(folder, f"gives {len(excerpts)} excerpts for {part}, expected two or more")
+    return found
+
+
+def render(voice: Path, seconds: float, seed: int, intensity: float) -> np.ndarray:
+    """Return what the server would play of a voice, with the settings a performer finds.
+
+    Args:
+        voice: A voice file.
+        seconds: Length; one more is rendered first and thrown away, while the voice begins.
+        seed: Of latent and noise.
+        intensity: 0…1.
+
+    Returns:
+        The left channel. Shape [frames], at `RATE`.
+
+    Raises:
+        EvaluationError: The voice cannot be played.
+    """
+    with tempfile.TemporaryDirectory(prefix="petrichor-evaluate-") as name:
+        out = Path(name) / "sound.wav"
+        settings = {"seconds": seconds + 1, "seed": seed, "intensity": intensity, "rate": RATE}
+        options = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
+        command = [sys.executable, "-m", "petrichor", "render", str(voice), str(out), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise EvaluationError(f"{voice} cannot be rendered: {done.stderr.strip()[-500:]}")
+        sound, _ = soundfile.read(out, dtype="float32", always_2d=True)
+    return np.asarray(sound[RATE:, 0])
+
+
+def play(voice: Path, count: int, seeds: Sequence[int], intensities: Sequence[float]) -> list[Excerpt]:
+    """Return excerpts of a voice: every seed, at intensities in turn.
+
+    Args:
+        voice: A voice file.
+        count: Excerpts wanted, at least one of each seed.
+        seeds: Of latent and noise.
+        intensities: 0…1.
+
+    Raises:
+        EvaluationError: The voice cannot be played, or is silent.
+    """
+    each = -(-count // len(seeds))
+    excerpts = []
+    for index, seed in enumerate(seeds):
+        sound = render(voice, each * SECONDS, seed, intensities[index % len(intensities)])
+        excerpts += [Excerpt(piece, f"seed {seed}", voice.stem) for piece in cut(sound, each) if np.any(piece)]
+    if len(excerpts) < 2:
+        raise EvaluationError(f"{voice} is silent")
+    return excerpts

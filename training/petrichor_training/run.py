@@ -1,0 +1,160 @@
+"""One training run: its networks, its data and how far it is, exact to the step.
+
+Nothing random is carried along: every batch, latent and share is drawn from the recipe's seed, the epoch and the step,
+so that a run that was stopped anywhere goes on as if it never had been.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from petrichor_training.block_adam import BlockAdam
+from petrichor_training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
+from petrichor_training.dataset import Dataset
+from petrichor_training.errors import CheckpointError
+from petrichor_training.gan import Gan, Objective
+from petrichor_training.latents import draw_latents
+from petrichor_training.networks import build_discriminator, build_generator
+from petrichor_training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from petrichor_training.backend import Steps
+
+log = logging.getLogger(__name__)
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # recordings, latents, shares: see `losses.mixed`
+
+
+def build_gan(recipe: Recipe, frames: int) -> Gan:
+    """Both networks and their optimisers, from the recipe's seed.
+
+    Args:
+        recipe: The settings.
+        frames: Samples per clip.
+
+    Returns:
+        Networks that can be trained.
+    """
+    keras.utils.set_random_seed(recipe.fit.seed)
+    generator, averaged = build_generator(recipe, frames), build_generator(recipe, frames)
+    objective = Objective(recipe.fit.loss, recipe.fit.gradient_penalty, recipe.fit.average)
+    gan = Gan(generator, averaged, build_discriminator(recipe, frames), objective)
+    optimizer = BlockAdam if recipe.fit.optimizer == "block-adam" else keras.optimizers.Adam
+    gan.use_optimizers(
+        discriminator=optimizer(recipe.fit.discriminator_rate, beta_1=recipe.fit.beta_1),
+        generator=optimizer(recipe.fit.generator_rate, beta_1=recipe.fit.beta_1),
+    )
+    return gan
+
+
+@dataclass
+class Run:
+    """One run.
+
+    Attributes:
+        folder: Where it is kept.
+        recipe: Its settings.
+        data: What it learns from.
+        steps: How batches are computed.
+        gan: The networks.
+        epoch: Epochs finished.
+        within: Steps taken in the epoch after those.
+        step: Steps taken in all.
+        sums: Of the figures over the steps of the unfinished epoch.
+    """
+
+    folder: Path
+    recipe: Recipe
+    data: Dataset
+    steps: Steps
+    gan: Gan
+    epoch: int = 0
+    within: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    saved_at: float = 0.0
+
+    @property
+    def batch(self) -> int:
+        """Recordings in a batch: fewer than asked for only where there are fewer."""
+        size = min(self.recipe.fit.batch, len(self.data.train))
+        return max(size - size % self.steps.replicas, self.steps.replicas)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until the next epoch."""
+        each = self.batch * self.recipe.fit.discriminator_steps
+        return self.recipe.fit.steps_per_epoch or max(1, len(self.data.train) // each)
+
+    def batches(self, within: int) -> list[Batch]:
+        """Return the batches of one step, the last of which is for both networks.
+
+        Args:
+            within: Of the unfinished epoch, from 0.
+        """
+        count, seed = self.recipe.fit.discriminator_steps, self.recipe.fit.seed
+        found = []
+        for index in range(within * count, (within + 1) * count):
+            rng = np.random.default_rng((seed, self.epoch, index))
+            latents = draw_latents(rng, self.batch, self.recipe.network)
+            shares = rng.random(self.batch, np.float32)
+            found.append((self.data.batch(self.batch, (seed, self.epoch), index), latents, shares))
+        return found
+
+    def save(self) -> None:
+        """Write a checkpoint, on the machine that does."""
+        if self.steps.chief:
+            progress = Progress(self.epoch, self.step, self.within, self.sums, plain(self.recipe))
+            save_checkpoint(self.folder, self.gan, progress)
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint, if there is one."""
+        progress = read_progress(self.folder)
+        if progress is None:
+            return
+        for section in ("base", "network"):
+            got, wanted = progress.settings.get(section), plain(self.recipe)[section]
+            if got != wanted:
+                raise CheckpointError(self.folder, f"was begun with {section} = {got}, the recipe says {wanted}")
+        load_checkpoint(self.folder, self.gan)
+        self.epoch, self.step, self.within = progress.epoch, progress.step, progress.within
+        self.sums = dict(progress.sums)
+        log.info("going on after epoch %d and %d steps, step %d in all", self.epoch, self.within, self.step)
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's settings as JSON has them."""
+    settings: dict[str, Any] = json.loads(json.dumps(recipe.as_dict()))
+    return settings
+
+
+def open_run(folder: Path, recipe: Recipe, data: Dataset, steps: Steps) -> Run:
+    """Begin a run, or go on with the one in the folder.
+
+    Args:
+        folder: Of the run, made if need be.
+        recipe: The settings.
+        data: The prepared cache.
+        steps: How batches are computed, from `backend.open_steps`.
+
+    Returns:
+        A run ready to train.
+
+    Raises:
+        CheckpointError: The folder holds another recipe's run, or a damaged one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with steps.scope():
+        run = Run(folder, recipe, data, steps, build_gan(recipe, data.frames))
+        run.resume()
+    (folder / "recipe.json").write_text(json.dumps(plain(recipe), indent=1), "utf-8")
+    return run

@@ -1,0 +1,164 @@
+"""Training steps on TensorFlow, on one device or, with `tf.distribute`, on several devices or machines.
+
+Gradients are the one thing that Keras leaves to its backend.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from petrichor_training.gan import FIGURES, Gan, Tensor
+from petrichor_training.losses import discriminator_loss, generator_loss, gradient_penalty, mixed
+
+Step = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
+
+
+class Steps:
+    """How the batches of a run are computed.
+
+    Args:
+        threads: For one operation; 0 = as many as there are cores.
+        devices: "one", "all" (every GPU of this machine; every logical CPU where there is none) or "cluster" (every
+            machine that the environment variable TF_CONFIG names).
+    """
+
+    def __init__(self, threads: int = 0, devices: str = "one") -> None:
+        """Let GPU memory grow as needed and limit threads, before anything is computed."""
+        for device in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(device, True)
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        self._strategy = _strategy(devices)
+        self.replicas: int = self._strategy.num_replicas_in_sync
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process is the one that writes."""
+        resolver = self._strategy.cluster_resolver
+        return resolver is None or resolver.task_type in (None, "", "chief") or resolver.task_id == 0
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Within it, networks and optimisers are made."""
+        scope: AbstractContextManager[Any] = self._strategy.scope()
+        return scope
+
+    def both(self, gan: Gan) -> Step:
+        """Return a function that updates both networks from recordings, latents and shares (see `losses.mixed`)."""
+        return self._compiled(gan, update_both)
+
+    def discriminator(self, gan: Gan) -> Step:
+        """Return a function that updates the discriminator alone."""
+        return self._compiled(gan, update_discriminator)
+
+    def _compiled(self, gan: Gan, update: Callable[..., dict[str, Tensor]]) -> Step:
+        strategy = self._strategy
+
+        @tf.function
+        def step(*batch: Tensor) -> dict[str, Tensor]:
+            given = strategy.run(update, args=(gan, self.replicas, *batch))
+            return {name: strategy.reduce("MEAN", value, axis=None) for name, value in given.items()}
+
+        def call(*batch: np.ndarray) -> dict[str, float]:
+            return {name: float(value) for name, value in step(*(self._shared(part) for part in batch)).items()}
+
+        return call
+
+    def _shared(self, batch: np.ndarray) -> Tensor:
+        """Return a batch as each replica sees it: every worker draws the same one, and each replica takes its part."""
+        if self.replicas == 1:
+            return tf.constant(batch)
+        size = len(batch) // self.replicas
+
+        def part(context: tf.distribute.distribute_lib.ValueContext) -> Tensor:
+            at = context.replica_id_in_sync_group * size
+            return tf.constant(batch[at : at + size])
+
+        return self._strategy.experimental_distribute_values_from_function(part)
+
+
+def _strategy(devices: str) -> tf.distribute.Strategy:
+    if devices == "cluster":
+        if "TF_CONFIG" not in os.environ:
+            raise ValueError("a cluster needs the environment variable TF_CONFIG")
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if devices == "all":
+        names = [
+            device.name for device in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        ]
+        return tf.distribute.MirroredStrategy(names)
+    return tf.distribute.get_strategy()
+
+
+def update_both(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Tensor) -> dict[str, Tensor]:
+    """Update both networks from one batch of fakes.
+
+    Args:
+        gan: The networks.
+        replicas: That do the same at the same time, each with a part of the batch.
+        real: Recordings. Shape [batch, …].
+        latent: Shape [batch, latent_size].
+        share: Shape [batch].
+
+    Returns:
+        Scalars: the losses, and the mean probability of being real given to recordings and to fakes.
+    """
+    kind = gan.objective.loss
+    with tf.GradientTape(persistent=True) as tape:
+        made = gan.generator(latent, training=True)
+        # Two calls, so that the generator's gradient does not pass through the recordings' half.
+        on_real = gan.discriminator(real, training=True)
+        on_fake = gan.discriminator(made, training=True)
+        d_loss = discriminator_loss(on_real, on_fake, kind) + _penalty(gan, real, made, share)
+        g_loss = generator_loss(on_fake, kind)
+        # Gradients of replicas are added by the optimiser.
+        d_part, g_part = d_loss / replicas, g_loss / replicas
+    g_gradients = tape.gradient(g_part, gan.generator.trainable_variables)
+    d_gradients = tape.gradient(d_part, gan.discriminator.trainable_variables)
+    gan.g_optimizer.apply(g_gradients)
+    gan.d_optimizer.apply(d_gradients)
+    _follow(gan)
+    return dict(zip(FIGURES, (g_loss, d_loss, _probability(on_real), _probability(on_fake)), strict=True))
+
+
+def update_discriminator(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Tensor) -> dict[str, Tensor]:
+    """Update the discriminator alone. Arguments and figures as in `update_both`."""
+    kind = gan.objective.loss
+    made = gan.generator(latent, training=False)
+    with tf.GradientTape() as tape:
+        on_real = gan.discriminator(real, training=True)
+        on_fake = gan.discriminator(made, training=True)
+        d_loss = discriminator_loss(on_real, on_fake, kind) + _penalty(gan, real, made, share)
+        d_part = d_loss / replicas
+    gan.d_optimizer.apply(tape.gradient(d_part, gan.discriminator.trainable_variables))
+    g_loss = generator_loss(on_fake, kind)
+    return dict(zip(FIGURES, (g_loss, d_loss, _probability(on_real), _probability(on_fake)), strict=True))
+
+
+def _penalty(gan: Gan, real: Tensor, made: Tensor, share: Tensor) -> Tensor:
+    if not gan.objective.penalty:
+        return 0.0
+    between = mixed(real, tf.stop_gradient(made), share)
+    with tf.GradientTape() as tape:
+        tape.watch(between)
+        logits = gan.discriminator(between, training=False)
+    return gan.objective.penalty * gradient_penalty(tape.gradient(logits, between))
+
+
+def _probability(logits: Tensor) -> Tensor:
+    return ops.mean(ops.sigmoid(logits))
+
+
+def _follow(gan: Gan) -> None:
+    """Move the average towards the generator; quickly at first, when it still is the random start."""
+    step = ops.cast(gan.g_optimizer.iterations, "float32")
+    keep = ops.minimum(gan.objective.average, (1.0 + step) / (10.0 + step))
+    for slow, fast in zip(gan.averaged.weights, gan.generator.weights, strict=True):
+        slow.assign(slow * keep + fast * (1.0 - keep))
