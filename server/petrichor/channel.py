@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from petrichor.concealment import Changeover, Concealment, between
+from petrichor.concealment import Changeover, Concealment, Next
 from petrichor.controls import Strip, strip_of
 from petrichor.cues import Part
 from petrichor.glide import Fade, Glide
@@ -56,8 +56,8 @@ class Channel:
         self._gains = Glide(rate, stereo_gains(strip_of(part.fields)))
         self._fade = Fade(0.0)
         self._fade.start(1.0, int(fade_in * rate))
-        self._stand_in: Concealment | Changeover | None = None
-        self._rejoined = 0  # frames of the crossfade back that are done
+        self._stand_in: Next | None = None
+        self._way_back: Changeover | None = None  # from what stands in to live sound
         self._stale = 0  # frames that were written when the renderer fell silent: what is left of them is not played
 
     @property
@@ -83,7 +83,7 @@ class Channel:
     @property
     def concealing(self) -> bool:
         """Whether its renderer is late: nobody waits for it until it has caught up."""
-        return self._stand_in is not None and not self._rejoined
+        return self._stand_in is not None and self._way_back is None
 
     def play(self, out: np.ndarray, position: int) -> bool:
         """Put the next frames into `out`, gains applied, and say whether they had to be concealed.
@@ -95,13 +95,13 @@ class Channel:
         frames = len(out)
         live = self.ready(frames)
         self._ring.place(position if live else position + frames)
-        if live and self._stand_in is None:
-            self._ring.read_into(out)
-        elif live:
-            self._rejoin(out)
-        else:
+        if not live:
             out[:] = self._conceal(frames)
             self.concealed += frames
+        elif self._stand_in is None:
+            self._ring.read_into(out)
+        else:
+            out[:] = self._rejoin(self._stand_in, frames)
         if not self._fade.full:
             out *= self._fade.next(frames)
         if not self._gains.unity:
@@ -111,23 +111,20 @@ class Channel:
     def _conceal(self, frames: int) -> np.ndarray:
         if self._stand_in is None:
             self._stand_in = self._continuation()
-        elif self._rejoined:  # it fell silent again on its way back, which is gone to its end all the same
-            length = int(REJOIN * self._rate)
-            self._stand_in = Changeover(self._stand_in, self._continuation(), self._rejoined, length)
-        self._rejoined, self._stale = 0, self._ring.written
-        return self._stand_in.next(frames)
+        elif self._way_back is not None:  # it fell silent again on its way back, which is gone to its end all the same
+            self._way_back.new = self._continuation()
+            self._stand_in, self._way_back = self._way_back.next, None
+        self._stale = self._ring.written
+        return self._stand_in(frames)
 
-    def _continuation(self) -> Concealment:
-        return Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate)
+    def _continuation(self) -> Next:
+        return Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate).next
 
-    def _rejoin(self, out: np.ndarray) -> None:
-        """Crossfade from the concealment to live sound, over as many blocks as that takes."""
-        assert self._stand_in is not None, "seen by the caller"
-        length = int(REJOIN * self._rate)
-        count = min(len(out), length - self._rejoined)
-        old = self._stand_in.next(count)
-        self._ring.read_into(out)
-        out[:count] = between(old, out[:count], self._rejoined, length)
-        self._rejoined += count
-        if self._rejoined == length:
-            self._stand_in = None
+    def _rejoin(self, stand_in: Next, frames: int) -> np.ndarray:
+        """Crossfade from what stands in to live sound, over as many blocks as that takes."""
+        if self._way_back is None:
+            self._way_back = Changeover(stand_in, self._ring.read, int(REJOIN * self._rate))
+        sound = self._way_back.next(frames)
+        if self._way_back.over:
+            self._stand_in = self._way_back = None
+        return sound

@@ -12,6 +12,7 @@ substitution techniques for recovering missing speech segments in packet voice c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,6 +20,8 @@ TEMPLATE = 0.01  # seconds that are compared: a whole turn of 100 Hz
 OVERLAP = 0.01  # seconds of a crossfade from one place to the next
 LEAST = 0.05  # seconds that a place has to go on for
 HIGHEST = 96_000  # Hz from which these grow no more frames: a ring holds 24576 of the past
+Next = Callable[[int], np.ndarray]  # so many frames, Shape [frames, 2], the caller's own
+
 DECAY = 0.003  # seconds in which a step where it joins other sound decays to a third
 
 
@@ -95,42 +98,37 @@ class Concealment:
 
 
 class Changeover:
-    """Two sounds that belong together, the one going over into the other at equal power; each has `next`.
+    """One sound that goes over into another at equal power, and stays there.
 
     Args:
-        old: What was heard.
-        new: What is to be heard.
-        done: Frames of the way that lie behind.
-        length: Frames of the whole way.
+        old: Gives the next frames of what was heard. Shape [frames, 2]
+        new: Gives the next frames of what is to be heard; may be replaced on the way by what goes on as it did.
+        length: Frames of the way.
+
+    Attributes:
+        new: As given.
     """
 
-    def __init__(self, old: Concealment | Changeover, new: Concealment, done: int, length: int) -> None:
-        """Stand somewhere on the way."""
-        self._old: Concealment | Changeover | None = old
-        self._new = new
-        self._done, self._length = done, length
+    def __init__(self, old: Next, new: Next, length: int) -> None:
+        """Stand at the beginning of the way."""
+        self.new = new
+        self._old: Next | None = old
+        self._done, self._length = 0, length
+
+    @property
+    def over(self) -> bool:
+        """Whether only the new sound is heard."""
+        return self._done == self._length
 
     def next(self, frames: int) -> np.ndarray:
         """Return the next frames. Shape [frames, 2], float32"""
-        sound = self._new.next(frames)
+        sound = self.new(frames)
         if self._old is not None:
             count = min(frames, self._length - self._done)
-            sound[:count] = between(self._old.next(count), sound[:count], self._done, self._length)
+            steps = np.arange(self._done, self._done + count, dtype=np.float32) + np.float32(0.5)
+            angle = (steps * np.float32(math.pi / 2 / self._length))[:, None]
+            sound[:count] = self._old(count) * np.cos(angle) + sound[:count] * np.sin(angle)
             self._done += count
-            if self._done == self._length:
+            if self.over:
                 self._old = None
         return sound
-
-
-def between(old: np.ndarray, new: np.ndarray, done: int, length: int) -> np.ndarray:
-    """Return what is heard on the way from one sound to another, at equal power.
-
-    Args:
-        old: Shape [frames, 2].
-        new: The same shape.
-        done: Frames of the way that lie behind.
-        length: Frames of the whole way.
-    """
-    steps = np.arange(done, done + len(old), dtype=np.float32) + np.float32(0.5)
-    angle = (steps * np.float32(math.pi / 2 / length))[:, None]
-    return old * np.cos(angle) + new * np.sin(angle)

@@ -202,8 +202,7 @@ def test_bundle_for_a_frame_that_is_rendered_already_is_late(voice_paths: dict[s
         server.client.send_at(time.time() + 0.01, ("/v/intensity", 0.7))
         late = server.client.wait("/late")
         assert late.args[0] == "/v/intensity"
-        # 85 to 171 ms are rendered ahead; a busy machine may read the bundle later than it came.
-        assert 20 < float(late.args[1]) < 1000  # type: ignore[arg-type]
+        assert 20 < float(late.args[1]) < 171  # type: ignore[arg-type]  # 85 to 171 ms are rendered ahead
 
 
 def test_cleared_bundles_do_not_act(play: LiveServer) -> None:
@@ -303,7 +302,7 @@ def test_thousands_of_messages_for_one_sample_hold_up_nothing(play: LiveServer, 
     client.settle()
     begin = time.monotonic()
     client.ask("/ping", reply="/pong")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 0.2
     client.send("/v/mute", 1)
     client.settle()
     time.sleep(0.2)
