@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,15 +75,16 @@ def _bar(*columns: str) -> Progress:
     )
 
 
+def _tracked(bar: Progress) -> Callable[[Iterable[Path]], Iterable[Path]]:
+    """Files one after the other, with the bar moving along."""
+    return lambda paths: bar.track(list(paths))
+
+
 def _prepare(options: argparse.Namespace) -> None:
     from petrichor_training.prepare import prepare  # noqa: PLC0415  (heavy imports only where needed)
 
     with _bar("reading") as bar:
-
-        def progress(paths: Iterable[Path]) -> Iterator[Path]:
-            yield from bar.track(list(paths))
-
-        summary = prepare(options.data, options.out, load_recipe(options.recipe), progress)
+        summary = prepare(options.data, options.out, load_recipe(options.recipe), _tracked(bar))
     for name, reason in summary["left_out"].items():
         print(f"left out {name}: {reason}")
     recordings = len(summary["used"])
@@ -147,11 +148,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     listening = EvaluateOptions(options.seeds, tuple(options.intensities), options.excerpts, options.minutes * 60)
     with _bar("reading") as bar:
-
-        def progress(paths: Iterable[Path]) -> Iterator[Path]:
-            yield from bar.track(list(paths))
-
-        recordings = read_recordings(options.data, options.cache, progress)
+        recordings = read_recordings(options.data, options.cache, _tracked(bar))
     figures = evaluate(options.voices, recordings, options.out, listening, say=console.print)
     print(as_text(figures))
     print(f"{options.out / 'report.html'} opens from disk")

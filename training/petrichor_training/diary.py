@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,6 +11,8 @@ mpl.use("Agg")  # no window, and none of its threads
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+
+from petrichor_training.replacement import replacing
 
 LOSSES = ["epoch", "generator_loss", "discriminator_loss"]
 PROBABILITIES = ["epoch", "p_real", "p_fake"]
@@ -46,9 +47,8 @@ class Diary:
         self.rows.append({"epoch": epoch, **means})
         table = pd.DataFrame(self.rows).astype({"epoch": int})
         for name, columns in (("losses.csv", LOSSES), ("probs.csv", PROBABILITIES)):
-            temporary = self.folder / f".{name}"
-            table[columns].to_csv(temporary, index=False, float_format="%.6g")
-            os.replace(temporary, self.folder / name)
+            with replacing(self.folder / name) as temporary:
+                table[columns].to_csv(temporary, index=False, float_format="%.6g")
 
     def plot(self) -> None:
         """Draw losses.png and probabilities.png."""

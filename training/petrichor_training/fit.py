@@ -40,7 +40,8 @@ class Stop:
     seconds: float = float("inf")
     begun: float = field(default_factory=time.monotonic)
 
-    def __bool__(self) -> bool:
+    @property
+    def due(self) -> bool:
         """Whether to stop."""
         return self.asked or time.monotonic() - self.begun >= self.seconds
 
@@ -73,7 +74,7 @@ def fit(
         run: From `open_run`.
         report: Called after every step.
         stop: Looked at after every step.
-        after_epoch: Called with the run and the epoch's mean figures, once it is saved.
+        after_epoch: Called with the run and the epoch's mean figures.
 
     Returns:
         Where the time went.
@@ -83,16 +84,14 @@ def fit(
     """
     stop = Stop() if stop is None else stop
     loop = _Loop(run, report)
-    while run.epoch < run.recipe.fit.epochs and not stop:
-        if loop.step():
-            figures = loop.end_epoch()
-            for act in after_epoch if run.steps.chief else ():
+    while run.epoch < run.recipe.fit.epochs and not stop.due:
+        figures = loop.end_epoch() if loop.step() else None
+        if time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds:
+            loop.save()
+        if figures is not None and run.steps.chief:
+            for act in after_epoch:
                 act(run, figures)
-        elif time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds:
-            run.save()
-    run.save()
-    if run.steps.chief:
-        loop.diary.plot()
+    loop.save()
     return loop.waited
 
 
@@ -134,12 +133,16 @@ class _Loop:
             self.diary.add(run.epoch, means)
             if run.epoch % run.recipe.fit.sample_every == 0:
                 write_samples(run.folder / "samples", run.epoch, run.gan.averaged, run.recipe, run.data)
-        if begin - run.saved_at >= run.recipe.fit.checkpoint_seconds:
-            run.save()
-            if run.steps.chief:
-                self.diary.plot()
         self.waited.other += time.monotonic() - begin
         return means
+
+    def save(self) -> None:
+        """Write a checkpoint and draw the curves."""
+        begin = time.monotonic()
+        self.run.save()
+        if self.run.steps.chief:
+            self.diary.plot()
+        self.waited.other += time.monotonic() - begin
 
 
 def _diagnosis(gan: Gan, figures: dict[str, float]) -> str:

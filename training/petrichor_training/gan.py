@@ -5,29 +5,14 @@ How a step is computed is the backend's: `tensorflow_steps` or `jax_steps`, whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras import ops
+
+from petrichor_training.recipe import FitSettings
 
 Tensor = Any
-
-FIGURES = ("generator_loss", "discriminator_loss", "p_real", "p_fake")
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What the two networks minimise.
-
-    Attributes:
-        loss: See `losses.KINDS`.
-        penalty: Weight of the gradient penalty; 0 = none.
-        average: Decay of the moving average of the generator per step; less during the first steps.
-    """
-
-    loss: str = "non-saturating"
-    penalty: float = 0.0
-    average: float = 0.999
 
 
 class Gan:
@@ -37,11 +22,11 @@ class Gan:
     """
 
     def __init__(
-        self, generator: keras.Model, averaged: keras.Model, discriminator: keras.Model, objective: Objective
+        self, generator: keras.Model, averaged: keras.Model, discriminator: keras.Model, settings: FitSettings
     ) -> None:
-        """Keep the networks; `averaged` becomes a copy of `generator`."""
+        """Keep the networks and what they minimise; `averaged` becomes a copy of `generator`."""
         self.generator, self.averaged, self.discriminator = generator, averaged, discriminator
-        self.objective = objective
+        self.settings = settings
         self.averaged.set_weights(generator.get_weights())
 
     def use_optimizers(self, discriminator: keras.optimizers.Optimizer, generator: keras.optimizers.Optimizer) -> None:
@@ -49,3 +34,28 @@ class Gan:
         self.d_optimizer, self.g_optimizer = discriminator, generator
         discriminator.build(self.discriminator.trainable_variables)
         generator.build(self.generator.trainable_variables)
+
+    def kept(self, steps: Tensor) -> Tensor:
+        """Return the share of itself that the average keeps in a step: less at first, when it is the random start.
+
+        Args:
+            steps: Taken by the generator. A scalar.
+        """
+        step = ops.cast(steps, "float32")
+        return ops.minimum(self.settings.average, (1.0 + step) / (10.0 + step))
+
+
+def figures_of(g_loss: Tensor, d_loss: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+    """Return what a step tells.
+
+    Args:
+        g_loss: A scalar.
+        d_loss: A scalar.
+        on_real: Logits on recordings. Shape [batch, 1].
+        on_fake: Logits on what the generator made. Shape [batch, 1].
+
+    Returns:
+        Scalars: the losses, and the mean probability of being real given to recordings and to fakes.
+    """
+    p_real, p_fake = (ops.mean(ops.sigmoid(logits)) for logits in (on_real, on_fake))
+    return {"generator_loss": g_loss, "discriminator_loss": d_loss, "p_real": p_real, "p_fake": p_fake}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from petrichor_training.recordings import loudest_channel
+
 SILENT_DB = -70.0  # RMS of 50 ms, re full scale
 FLAT = 3  # samples in a row at the highest level: no wave is so flat unless it was cut
 BAND_DROP_DB = 60.0  # below the loudest part of the spectrum: where a sound's bandwidth ends
@@ -63,7 +65,7 @@ def inspect(audio: np.ndarray, rate: int) -> Inspection:
         audio: Shape [frames, channels], one frame or more.
         rate: Hz.
     """
-    loud = audio[:, int(np.argmax(np.sum(np.square(audio), axis=0)))]
+    loud = loudest_channel(audio)
     peak = float(np.max(np.abs(audio)))
     return Inspection(
         seconds=len(audio) / rate,
@@ -111,12 +113,11 @@ def silent_share(sound: np.ndarray, rate: int) -> float:
     return float(np.mean(power < 10 ** (SILENT_DB / 10)))
 
 
-def bandwidth_hz(sound: np.ndarray, rate: int) -> float:
-    """Return the frequency above which nothing comes within `BAND_DROP_DB` of the spectrum's loudest part.
+def power_spectrum(sound: np.ndarray) -> np.ndarray:
+    """Return the summed power spectra of a sound's windows of `NFFT` frames. Shape [NFFT / 2 + 1]
 
     Args:
-        sound: Shape [frames].
-        rate: Hz.
+        sound: Shape [frames]; a shorter one is padded.
     """
     padded = np.pad(sound, (0, max(0, NFFT - len(sound))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, NFFT)[:: NFFT // 2]
@@ -124,7 +125,17 @@ def bandwidth_hz(sound: np.ndarray, rate: int) -> float:
     for start in range(0, len(frames), 512):  # in parts: a long recording should not need all memory
         spectra = np.fft.rfft(frames[start : start + 512] * np.hanning(NFFT), axis=1)
         power += np.sum(np.square(np.abs(spectra)), axis=0)
-    smooth = np.convolve(power, np.ones(17) / 17, "same")  # one whistling converter is no bandwidth
+    return power
+
+
+def bandwidth_hz(sound: np.ndarray, rate: int) -> float:
+    """Return the frequency above which nothing comes within `BAND_DROP_DB` of the spectrum's loudest part.
+
+    Args:
+        sound: Shape [frames].
+        rate: Hz.
+    """
+    smooth = np.convolve(power_spectrum(sound), np.ones(17) / 17, "same")  # one whistling converter is no bandwidth
     if smooth.max() <= 0:
         return 0.0
     return float(np.flatnonzero(smooth > smooth.max() * 10 ** (-BAND_DROP_DB / 10))[-1] * rate / NFFT)

@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
-from keras import ops
 
-from petrichor_training.gan import FIGURES, Gan, Tensor
+from petrichor_training.gan import Gan, Tensor, figures_of
 from petrichor_training.losses import discriminator_loss, generator_loss, gradient_penalty, mixed
 
 Values = list[Tensor]
@@ -105,7 +104,7 @@ def update_both(gan: Gan, state: State, real: Tensor, latent: Tensor, share: Ten
         share: Shape [batch].
 
     Returns:
-        The values after it, and figures as in `tensorflow_steps`.
+        The values after it, and `gan.figures_of` it.
     """
     made, _ = _call(gan.generator, state.g_weights, state.g_others, latent)
     d_loss, d_gradients, on_real, on_fake, seen_real, d_others = _of_discriminator(gan, state, real, made, share)
@@ -113,14 +112,13 @@ def update_both(gan: Gan, state: State, real: Tensor, latent: Tensor, share: Ten
     def objective(weights: Values) -> tuple[Tensor, Values]:
         made, others = _call(gan.generator, weights, state.g_others, latent)
         logits, _ = _call(gan.discriminator, state.d_weights, seen_real, made)
-        return generator_loss(logits, gan.objective.loss), others
+        return generator_loss(logits, gan.settings.loss), others
 
     (g_loss, g_others), g_gradients = jax.value_and_grad(objective, has_aux=True)(state.g_weights)
     g_weights, g_optimizer = gan.g_optimizer.stateless_apply(state.g_optimizer, g_gradients, state.g_weights)
     d_weights, d_optimizer = gan.d_optimizer.stateless_apply(state.d_optimizer, d_gradients, state.d_weights)
-    iterations = g_optimizer[gan.g_optimizer.variables.index(gan.g_optimizer.iterations)]
-    averaged = _followed(gan, state.averaged, [*g_weights, *g_others], iterations)
-    figures = _figures(g_loss, d_loss, on_real, on_fake)
+    averaged = _followed(gan, state.averaged, [*g_weights, *g_others], g_optimizer[0])  # Keras keeps its steps there
+    figures = figures_of(g_loss, d_loss, on_real, on_fake)
     return State(g_weights, g_others, averaged, d_weights, d_others, g_optimizer, d_optimizer), figures
 
 
@@ -131,7 +129,7 @@ def update_discriminator(
     made, _ = _call(gan.generator, state.g_weights, state.g_others, latent, training=False)
     d_loss, gradients, on_real, on_fake, _, d_others = _of_discriminator(gan, state, real, made, share)
     d_weights, d_optimizer = gan.d_optimizer.stateless_apply(state.d_optimizer, gradients, state.d_weights)
-    figures = _figures(generator_loss(on_fake, gan.objective.loss), d_loss, on_real, on_fake)
+    figures = figures_of(generator_loss(on_fake, gan.settings.loss), d_loss, on_real, on_fake)
     return state._replace(d_weights=d_weights, d_others=d_others, d_optimizer=d_optimizer), figures
 
 
@@ -149,9 +147,9 @@ def _of_discriminator(gan: Gan, state: State, real: Tensor, made: Tensor, share:
     def objective(weights: Values) -> tuple[Tensor, tuple[Any, ...]]:
         on_real, seen_real = _call(gan.discriminator, weights, state.d_others, real)
         on_fake, seen_both = _call(gan.discriminator, weights, seen_real, fixed)
-        loss = discriminator_loss(on_real, on_fake, gan.objective.loss)
-        if gan.objective.penalty:
-            loss = loss + gan.objective.penalty * _penalty(gan, weights, seen_both, mixed(real, fixed, share))
+        loss = discriminator_loss(on_real, on_fake, gan.settings.loss)
+        if gan.settings.gradient_penalty:
+            loss = loss + gan.settings.gradient_penalty * _penalty(gan, weights, seen_both, mixed(real, fixed, share))
         return loss, (on_real, on_fake, seen_real, seen_both)
 
     (loss, aux), gradients = jax.value_and_grad(objective, has_aux=True)(state.d_weights)
@@ -166,12 +164,6 @@ def _penalty(gan: Gan, weights: Values, others: Values, between: Tensor) -> Tens
     return gradient_penalty(jax.grad(total)(between))
 
 
-def _figures(g_loss: Tensor, d_loss: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
-    probabilities = (ops.mean(ops.sigmoid(logits)) for logits in (on_real, on_fake))
-    return dict(zip(FIGURES, (g_loss, d_loss, *probabilities), strict=True))
-
-
 def _followed(gan: Gan, averaged: Values, weights: Values, iterations: Tensor) -> Values:
-    step = ops.cast(iterations, "float32")
-    keep = ops.minimum(gan.objective.average, (1.0 + step) / (10.0 + step))
+    keep = gan.kept(iterations)
     return [slow * keep + fast * (1.0 - keep) for slow, fast in zip(averaged, weights, strict=True)]

@@ -8,8 +8,6 @@ from keras import ops
 
 Tensor = Any
 
-KINDS = ("non-saturating", "hinge", "wasserstein")
-
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: str) -> Tensor:
     """What the discriminator minimises.

@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from petrichor_training.manifest import Source, credits_of, read_manifest
 from petrichor_training.recipe import PrepareSettings, Recipe
 from petrichor_training.recordings import (
     Conditioning,
+    Progress,
     conditioned,
     find_recordings,
     is_silent,
@@ -33,12 +32,11 @@ from petrichor_training.recordings import (
     loudest_channel,
     open_recording,
 )
+from petrichor_training.replacement import replacing
 from petrichor_training.survey import Entry, Glimpse, draw_sheet, glimpse, write_table
 from petrichor_training.windows import windows_of
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[Iterable[Path]], Iterable[Path]]
 
 
 @dataclass
@@ -98,9 +96,9 @@ class _Gatherer:
         inspection, windows = None, 0
         try:
             audio, rate = open_recording(path)
-            inspection = inspect(audio, rate)
-            self.found.glimpses.append(glimpse(name, loudest_channel(audio), rate))
-            reason = _refusal(name, source, inspection, self.settings) or self._duplicate(name, audio, rate)
+            inspection, mono = inspect(audio, rate), loudest_channel(audio)
+            self.found.glimpses.append(glimpse(name, mono, rate))
+            reason = _refusal(name, source, inspection, self.settings) or self._duplicate(name, mono, rate)
             if reason is None:
                 windows = self._use(source, audio, rate)
         except DataError as error:
@@ -111,10 +109,10 @@ class _Gatherer:
             log.warning("left out %s: %s", name, reason)
         self.found.entries.append(Entry(name, source.group, inspection, windows, reason or ""))
 
-    def _duplicate(self, name: str, audio: np.ndarray, rate: int) -> str | None:
+    def _duplicate(self, name: str, mono: np.ndarray, rate: int) -> str | None:
         if not self.settings.leave_out_duplicates:
             return None
-        same = self.known.add(name, loudest_channel(audio), rate)
+        same = self.known.add(name, mono, rate)
         return f"the same recording as {same[0]} (correlation {same[1]:.2f})" if same else None
 
     def _use(self, source: Source, audio: np.ndarray, rate: int) -> int:
@@ -228,10 +226,9 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     for split in ("train", "validation"):
         summary[split] = _write_split(out, split, found, apart, length, recipe, summary)
     _write_for_people(out, found, apart)
-    temporary = out / ".prepared.json"
     text = json.dumps(summary, indent=1)
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, out / "prepared.json")
+    with replacing(out / "prepared.json") as temporary:
+        temporary.write_text(text, "utf-8")
     written: dict[str, Any] = json.loads(text)
     return written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import soxr
 from petrichor_training.errors import DataError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus", ".w64", ".caf")
+
+
+Progress = Callable[[Iterable[Path]], Iterable[Path]]  # wraps the iteration over files, e.g. with a progress bar
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,17 @@ def loudest_channel(audio: np.ndarray) -> np.ndarray:
         Shape [frames].
     """
     return audio[:, int(np.argmax(np.sum(np.square(audio), axis=0)))]
+
+
+def loudest_stretch(audio: np.ndarray, length: int) -> int:
+    """Where the stretch of so many frames with the most energy begins.
+
+    Args:
+        audio: Shape [frames].
+        length: Frames, as many as there are at most.
+    """
+    energy = np.concatenate(([0.0], np.cumsum(np.square(audio, dtype=np.float64))))
+    return int(np.argmax(energy[length:] - energy[: len(energy) - length]))
 
 
 def high_pass(audio: np.ndarray, rate: int, cutoff_hz: float) -> np.ndarray:

@@ -20,7 +20,7 @@ from petrichor_training.block_adam import BlockAdam
 from petrichor_training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
 from petrichor_training.dataset import Dataset
 from petrichor_training.errors import CheckpointError
-from petrichor_training.gan import Gan, Objective
+from petrichor_training.gan import Gan
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_discriminator, build_generator
 from petrichor_training.recipe import Recipe
@@ -45,8 +45,7 @@ def build_gan(recipe: Recipe, frames: int) -> Gan:
     """
     keras.utils.set_random_seed(recipe.fit.seed)
     generator, averaged = build_generator(recipe, frames), build_generator(recipe, frames)
-    objective = Objective(recipe.fit.loss, recipe.fit.gradient_penalty, recipe.fit.average)
-    gan = Gan(generator, averaged, build_discriminator(recipe, frames), objective)
+    gan = Gan(generator, averaged, build_discriminator(recipe, frames), recipe.fit)
     optimizer = BlockAdam if recipe.fit.optimizer == "block-adam" else keras.optimizers.Adam
     gan.use_optimizers(
         discriminator=optimizer(recipe.fit.discriminator_rate, beta_1=recipe.fit.beta_1),

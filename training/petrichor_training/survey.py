@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from matplotlib import pyplot
 
 from petrichor_training.inspection import Inspection
 from petrichor_training.quality.logmel import FLOOR_DB, RATE, WINDOW, log_mel
+from petrichor_training.recordings import loudest_stretch
+from petrichor_training.replacement import replacing
 
 SHOWN = 48  # recordings on a sheet, spread evenly over all
 SECONDS = 3.0  # of each
@@ -77,8 +78,7 @@ def glimpse(name: str, audio: np.ndarray, rate: int) -> Glimpse:
         rate: Hz.
     """
     length = min(len(audio), round(SECONDS * rate))
-    energy = np.concatenate(([0.0], np.cumsum(np.square(audio, dtype=np.float64))))
-    start = int(np.argmax(energy[length:] - energy[:-length]))
+    start = loudest_stretch(audio, length)
     piece = audio[start : start + length]
     return Glimpse(name, soxr.resample(piece, rate, RATE) if rate != RATE else piece)
 
@@ -91,9 +91,8 @@ def write_table(path: Path, entries: Sequence[Entry], apart: set[str]) -> None:
         entries: Every file of the folder.
         apart: Groups for validation.
     """
-    temporary = path.with_name(f".{path.name}")
     figures = list(Inspection.__dataclass_fields__)
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(["name", "group", "split", "windows", "reason", "remarks", *figures])
         for entry in entries:
@@ -101,7 +100,6 @@ def write_table(path: Path, entries: Sequence[Entry], apart: set[str]) -> None:
             values = [f"{inspection[name]:.6g}" if inspection else "" for name in figures]
             split = entry.split(apart)
             table.writerow([entry.name, entry.group, split, entry.windows, entry.reason, entry.remarks, *values])
-    os.replace(temporary, path)
 
 
 def draw_sheet(path: Path, glimpses: Sequence[Glimpse], splits: dict[str, str]) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
-from petrichor_training.gan import FIGURES, Gan, Tensor
+from petrichor_training.gan import Gan, Tensor, figures_of
 from petrichor_training.losses import discriminator_loss, generator_loss, gradient_penalty, mixed
 
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
@@ -108,9 +107,9 @@ def update_both(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Te
         share: Shape [batch].
 
     Returns:
-        Scalars: the losses, and the mean probability of being real given to recordings and to fakes.
+        See `gan.figures_of`.
     """
-    kind = gan.objective.loss
+    kind = gan.settings.loss
     with tf.GradientTape(persistent=True) as tape:
         made = gan.generator(latent, training=True)
         # Two calls, so that the generator's gradient does not pass through the recordings' half.
@@ -125,12 +124,12 @@ def update_both(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Te
     gan.g_optimizer.apply(g_gradients)
     gan.d_optimizer.apply(d_gradients)
     _follow(gan)
-    return dict(zip(FIGURES, (g_loss, d_loss, _probability(on_real), _probability(on_fake)), strict=True))
+    return figures_of(g_loss, d_loss, on_real, on_fake)
 
 
 def update_discriminator(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Tensor) -> dict[str, Tensor]:
     """Update the discriminator alone. Arguments and figures as in `update_both`."""
-    kind = gan.objective.loss
+    kind = gan.settings.loss
     made = gan.generator(latent, training=False)
     with tf.GradientTape() as tape:
         on_real = gan.discriminator(real, training=True)
@@ -139,26 +138,21 @@ def update_discriminator(gan: Gan, replicas: int, real: Tensor, latent: Tensor, 
         d_part = d_loss / replicas
     gan.d_optimizer.apply(tape.gradient(d_part, gan.discriminator.trainable_variables))
     g_loss = generator_loss(on_fake, kind)
-    return dict(zip(FIGURES, (g_loss, d_loss, _probability(on_real), _probability(on_fake)), strict=True))
+    return figures_of(g_loss, d_loss, on_real, on_fake)
 
 
 def _penalty(gan: Gan, real: Tensor, made: Tensor, share: Tensor) -> Tensor:
-    if not gan.objective.penalty:
+    if not gan.settings.gradient_penalty:
         return 0.0
     between = mixed(real, tf.stop_gradient(made), share)
     with tf.GradientTape() as tape:
         tape.watch(between)
         logits = gan.discriminator(between, training=False)
-    return gan.objective.penalty * gradient_penalty(tape.gradient(logits, between))
-
-
-def _probability(logits: Tensor) -> Tensor:
-    return ops.mean(ops.sigmoid(logits))
+    return gan.settings.gradient_penalty * gradient_penalty(tape.gradient(logits, between))
 
 
 def _follow(gan: Gan) -> None:
-    """Move the average towards the generator; quickly at first, when it still is the random start."""
-    step = ops.cast(gan.g_optimizer.iterations, "float32")
-    keep = ops.minimum(gan.objective.average, (1.0 + step) / (10.0 + step))
+    """Move the average towards the generator."""
+    keep = gan.kept(gan.g_optimizer.iterations)
     for slow, fast in zip(gan.averaged.weights, gan.generator.weights, strict=True):
         slow.assign(slow * keep + fast * (1.0 - keep))

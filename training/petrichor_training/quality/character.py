@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from petrichor_training.inspection import NFFT, power_spectrum
 from petrichor_training.quality.logmel import RATE, log_mel
 
-FLUX_DB = 3.0  # mean rise over all bands, of a frame, that counts as an onset
+FLUX_DB = 1.5  # mean rise over all bands, of a frame, above what is usual around it, that counts as an onset
 
 
 def loudness_db(sound: np.ndarray) -> float:
@@ -14,19 +15,14 @@ def loudness_db(sound: np.ndarray) -> float:
     return float(20 * np.log10(max(float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))), 1e-6)))
 
 
-def _mean_spectrum(sound: np.ndarray, nfft: int = 4096) -> np.ndarray:
-    frames = np.lib.stride_tricks.sliding_window_view(sound, nfft)[:: nfft // 2]
-    return np.mean([np.square(np.abs(np.fft.rfft(frame * np.hanning(nfft)))) for frame in frames], axis=0)
-
-
 def brightness_hz(sound: np.ndarray) -> float:
     """Return the centre of gravity of the power spectrum, Hz.
 
     Args:
-        sound: Shape [frames], 4096 frames or more, at 48 kHz.
+        sound: Shape [frames], at 48 kHz.
     """
-    power = _mean_spectrum(sound)
-    return float(np.sum(power * np.fft.rfftfreq(4096, 1 / RATE)) / max(float(power.sum()), 1e-20))
+    power = power_spectrum(sound)
+    return float(np.sum(power * np.fft.rfftfreq(NFFT, 1 / RATE)) / max(float(power.sum()), 1e-20))
 
 
 def onset_density(sound: np.ndarray) -> float:
@@ -47,7 +43,7 @@ def onset_density(sound: np.ndarray) -> float:
     padded = np.pad(flux, span, mode="reflect") if len(flux) > span else np.pad(flux, span, mode="edge")
     around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * span + 1), axis=1)
     inner = flux[1:-1]
-    peak = (inner > flux[:-2]) & (inner >= flux[2:]) & (inner > around[1:-1] + FLUX_DB * 0.5)
+    peak = (inner > flux[:-2]) & (inner >= flux[2:]) & (inner > around[1:-1] + FLUX_DB)
     return float(np.sum(peak) / (len(sound) / RATE))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +12,12 @@ import numpy as np
 
 from petrichor.voice_file import read_voice
 from petrichor_training.errors import EvaluationError
-from petrichor_training.quality.excerpts import Recordings, play, render
+from petrichor_training.quality.excerpts import Excerpt, Recordings, play, render
 from petrichor_training.quality.figures import Reference, measure
 from petrichor_training.quality.intensity import intensity_figures
 from petrichor_training.quality.repetition import repetition
 from petrichor_training.quality.report import Column, write_report
+from petrichor_training.replacement import replacing
 
 Say = Callable[[str], None]
 
@@ -87,9 +87,8 @@ def evaluate(
         "voices": {column.name: column.figures for column in columns[1:]},
     }
     out.mkdir(parents=True, exist_ok=True)
-    temporary = out / ".figures.json"
-    temporary.write_text(json.dumps(figures, indent=1), "utf-8")
-    os.replace(temporary, out / "figures.json")
+    with replacing(out / "figures.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=1), "utf-8")
     write_report(out / "report.html", [apart, *columns])
     return figures
 
@@ -107,9 +106,9 @@ def _of_voice(path: Path, reference: Reference, count: int, options: EvaluateOpt
     return Column(name, figures, _sounds(excerpts))
 
 
-def _sounds(excerpts: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
+def _sounds(excerpts: Sequence[Excerpt]) -> list[tuple[str, np.ndarray]]:
     """Return three excerpts to look at and to hear, of different origins where there are."""
-    firsts: dict[str, Any] = {}
+    firsts: dict[str, Excerpt] = {}
     for excerpt in excerpts:
         firsts.setdefault(excerpt.origin, excerpt)
     several = list(firsts.values()) if len(firsts) >= 3 else list(excerpts)

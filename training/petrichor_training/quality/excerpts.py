@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,10 @@ import soundfile
 
 from petrichor_training.errors import DataError, EvaluationError
 from petrichor_training.quality.texture import RATE, SECONDS
-from petrichor_training.recordings import find_recordings, read_recording
+from petrichor_training.recordings import Progress, find_recordings, read_recording
 
 FRAMES = round(SECONDS * RATE)
 MOST = 12  # excerpts of one recording: a long one should not decide alone
-
-Progress = Callable[[Iterable[Path]], Iterable[Path]]
 
 
 @dataclass(frozen=True)

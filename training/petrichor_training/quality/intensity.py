@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from petrichor_training.quality.character import brightness_hz, density_spread, loudness_db, onset_density
 from petrichor_training.quality.excerpts import render
@@ -20,13 +21,6 @@ MEASURES: dict[str, Callable[[np.ndarray], float]] = {
 }
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Return the rank of each value, ties sharing their mean rank. Shape [count]"""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[inverse]
-
-
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Return Spearman's rank correlation, -1…1; 0 where one of the two never changes.
 
@@ -34,10 +28,9 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
         one: Shape [count].
         other: Shape [count].
     """
-    first, second = ranks(np.asarray(one)), ranks(np.asarray(other))
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
+    return float(spearmanr(one, other).statistic)
 
 
 def intensity_figures(voice: Path, seconds: float, seed: int = 1) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from petrichor_training.likeness import Haystack
 from petrichor_training.quality.logmel import HOP, RATE, log_mel
 
 BANDS = 24
@@ -51,18 +52,14 @@ def repetition(sound: np.ndarray, limit: float = 0.9, stretches: int = 200) -> R
     if len(sound) < 3 * RATE:
         raise ValueError(f"got {len(sound) / RATE:.2f} s, expected 3 s or more")
     features = _whitened(log_mel(sound, BANDS))
-    size = 1 << int(np.ceil(np.log2(len(features) + STRETCH)))
-    spectra = np.fft.rfft(features, size, axis=0)
-    energy = np.concatenate(([0.0], np.cumsum(np.sum(np.square(features), axis=1))))
-    norms = np.sqrt(np.maximum(energy[STRETCH:] - energy[:-STRETCH], 1e-9))
+    haystack = Haystack(features, STRETCH)
+    norms = haystack.norms(STRETCH)
     starts = np.unique(np.linspace(0, len(features) - STRETCH, stretches).astype(int))
     # Where nearly nothing happens, nothing is said again: a quarter of the typical energy is asked for.
     starts = starts[norms[starts] > 0.5 * np.median(norms)]
     best, lags = np.empty(len(starts)), np.empty(len(starts))
     for index, start in enumerate(starts):
-        piece = np.fft.rfft(features[start : start + STRETCH], size, axis=0)
-        products = np.fft.irfft(np.sum(spectra * np.conj(piece), axis=1), size)[: len(norms)]
-        likeness = products / (norms * norms[start])
+        likeness = haystack.correlations(features[start : start + STRETCH])
         likeness[max(0, start - STRETCH) : start + STRETCH] = -1  # itself
         found = int(np.argmax(likeness))
         best[index], lags[index] = likeness[found], abs(found - start) / FRAME_RATE

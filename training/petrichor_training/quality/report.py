@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import soundfile
 from matplotlib import pyplot
 
 from petrichor_training.quality.logmel import FLOOR_DB, HIGH_HZ, LOW_HZ, RATE, log_mel
+from petrichor_training.replacement import replacing
 
 Get = Callable[[dict[str, Any]], str]
 
@@ -107,9 +107,8 @@ def write_report(path: Path, columns: Sequence[Column]) -> None:
         f"with the middle 80 % of draws of sources.</p>"
         f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table></html>"
     )
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(page, "utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(page, "utf-8")
 
 
 def _of_class(name: str) -> Get:
@@ -117,13 +116,15 @@ def _of_class(name: str) -> Get:
 
 
 def _row(title: str, note: str, get: Get, columns: Sequence[Column]) -> str:
-    cells = []
-    for column in columns:
-        try:
-            cells.append(f"<td>{get(column.figures)}</td>")
-        except KeyError:  # not taken of recordings
-            cells.append("<td>–</td>")
-    return f"<tr><th>{html.escape(title)}<br><small>{html.escape(note)}</small></th>{''.join(cells)}</tr>"
+    cells = "".join(f"<td>{_cell(get, column.figures)}</td>" for column in columns)
+    return f"<tr><th>{html.escape(title)}<br><small>{html.escape(note)}</small></th>{cells}</tr>"
+
+
+def _cell(get: Get, figures: dict[str, Any]) -> str:
+    try:
+        return get(figures)
+    except KeyError:  # not taken of recordings
+        return "–"
 
 
 def _listening(columns: Sequence[Column]) -> str:
@@ -159,11 +160,6 @@ def as_text(figures: dict[str, Any]) -> str:
     parts = {"recordings": figures["recordings"], **figures["voices"]}
     lines = [f"{'':24}" + "".join(f"{name:>26}" for name in parts)]
     for title, _, get in ROWS:
-        cells = []
-        for part in parts.values():
-            try:
-                cells.append(re.sub("<[^>]*>", "", get(part)))
-            except KeyError:
-                cells.append("–")
+        cells = (re.sub("<[^>]*>", "", _cell(get, part)) for part in parts.values())
         lines.append(f"{title:24}" + "".join(f"{cell:>26}" for cell in cells))
     return "\n".join(lines)
