@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import librosa
 import numpy as np
 import pytest
 import scipy.linalg
 import scipy.signal
 import scipy.stats
+import soundfile
 
+from petrichor_training.errors import DataError
+from petrichor_training.prepare import prepare
 from petrichor_training.quality.character import brightness_hz, density_spread, loudness_db, onset_density
 from petrichor_training.quality.distances import energy_distance, frechet_distance, spread
-from petrichor_training.quality.excerpts import FRAMES, Excerpt, Recordings, cut
+from petrichor_training.quality.excerpts import FRAMES, Excerpt, Recordings, cut, read_recordings
 from petrichor_training.quality.figures import Reference, measure
 from petrichor_training.quality.filterbank import (
     erb_centres,
@@ -27,6 +32,7 @@ from petrichor_training.quality.logmel import RATE, hz_of_mel, log_mel, mel, mel
 from petrichor_training.quality.ratios import Cloud, ratio
 from petrichor_training.quality.repetition import repetition
 from petrichor_training.quality.texture import TextureSpace, texture_statistics
+from petrichor_training.recipe import from_table
 
 
 def rain(seconds: float, drops: float, tilt: float, seed: int) -> np.ndarray:
@@ -203,6 +209,29 @@ def test_excerpts_are_spread_over_a_recording() -> None:
     pieces = cut(sound, 3)
     assert [int(piece[0]) for piece in pieces] == [0, (9 * FRAMES + 7) // 2, 9 * FRAMES + 7]
     assert cut(sound[: FRAMES - 1]) == []
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_recordings_are_split_as_their_cache_says(tmp_path: Path, listed: bool) -> None:
+    """Whether a manifest above the folder names them, or nobody does."""
+    folder = tmp_path / "rain"
+    folder.mkdir()
+    for number in range(4):
+        soundfile.write(folder / f"{number}.wav", rain(9.0, 30, 1.0, number), RATE)
+    soundfile.write(folder / "short.wav", rain(2.0, 30, 1.0, 9), RATE)
+    if listed:
+        lines = ["path,group", *(f"rain/{path.name},{path.stem}" for path in sorted(folder.iterdir()))]
+        (tmp_path / "MANIFEST.csv").write_text("\n".join(lines) + "\n")
+    recipe = from_table({"base": "bird", "prepare": {"min_clarity_db": 0.0, "validation_share": 0.3}})
+    summary = prepare(folder, tmp_path / "cache", recipe)
+    found = read_recordings(folder, tmp_path / "cache")
+    apart = {entry["group"] for entry in summary["used"] if entry["validation"]}
+    assert {excerpt.origin for excerpt in found.validation} == apart - {"short", "short.wav"}
+    assert not apart & {excerpt.origin for excerpt in found.train}
+    assert len(found.train) + len(found.validation) == 8, "two of each"
+    assert list(found.left_out.values()) == ["shorter than 4 s"]
+    with pytest.raises(DataError, match="not a prepared cache"):
+        read_recordings(folder, folder)
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,18 @@ def read_manifest(folder: Path) -> dict[Path, Source]:
         return {(path.parent / row["path"]).resolve(): _source(row, path) for row in reader}
 
 
+def source_of(path: Path, folder: Path, manifest: dict[Path, Source]) -> Source:
+    """The entry of a recording; where there is none, it is a source of its own, named by its place in the folder.
+
+    Args:
+        path: Of the recording.
+        folder: It was found in, at whatever depth.
+        manifest: From `read_manifest`.
+    """
+    name = str(path.relative_to(folder))
+    return manifest.get(path.resolve(), Source(name, name))
+
+
 def credits_of(sources: Iterable[Source]) -> str:
     """CREDITS.md of the recordings really used.
 

@@ -20,7 +20,7 @@ from petrichor_training.duplicates import Known
 from petrichor_training.errors import DataError, WindowError
 from petrichor_training.freshness import fingerprint_of, is_fresh
 from petrichor_training.inspection import Inspection, inspect
-from petrichor_training.manifest import Source, credits_of, read_manifest
+from petrichor_training.manifest import Source, credits_of, read_manifest, source_of
 from petrichor_training.recipe import PrepareSettings, Recipe
 from petrichor_training.recordings import (
     Conditioning,
@@ -92,7 +92,7 @@ class _Gatherer:
     def look_at(self, path: Path) -> None:
         """Use a file, or note why not."""
         name = str(path.relative_to(self.folder))
-        source = self.manifest.get(path.resolve(), Source(name, name))
+        source = source_of(path, self.folder, self.manifest)
         inspection, windows = None, 0
         try:
             audio, rate = open_recording(path)

@@ -15,6 +15,7 @@ import numpy as np
 import soundfile
 
 from petrichor_training.errors import DataError, EvaluationError
+from petrichor_training.manifest import read_manifest, source_of
 from petrichor_training.quality.texture import RATE, SECONDS
 from petrichor_training.recordings import Progress, find_recordings, read_recording
 
@@ -85,9 +86,10 @@ def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths
         DataError: No cache, other recordings, or fewer than two excerpts on either side.
     """
     used, high_pass_hz = _prepared(cache)
-    found = Recordings()
-    for path in progress([path for path in find_recordings(folder) if str(path.relative_to(folder)) in used]):
-        name = str(path.relative_to(folder))
+    manifest, found = read_manifest(folder), Recordings()
+    names = {path: source_of(path, folder, manifest).name for path in find_recordings(folder)}
+    for path in progress([path for path, name in names.items() if name in used]):
+        name = names[path]
         try:
             sounds = cut(read_recording(path, RATE, high_pass_hz))
         except DataError as error:
