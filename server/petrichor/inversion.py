@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from petrichor.mel import from_mel_matrix
+
 # numpy's FFT keeps Python's lock: 32 frames of 1024 take 0.1 ms, so the block loop beside is never held up.
 FFT_FRAMES = 32
 MOMENTUM = 0.99  # Perraudin et al.'s recommendation
@@ -40,6 +42,7 @@ class Analysis:
         log_offset: Offset of the logarithm: the image holds log(S² + log_offset), scaled.
         log_min: Logarithm that an image value of 0 stands for.
         log_max: Logarithm that an image value of 1 stands for.
+        mel_rate: Hz. The image's columns are evenly spaced in mel up to half of it; 0 = evenly spaced in Hz.
     """
 
     nfft: int
@@ -51,11 +54,18 @@ class Analysis:
     log_offset: float
     log_min: float
     log_max: float
+    mel_rate: int = 0
 
     @classmethod
     def from_info(cls, inversion: Mapping[str, Any]) -> Analysis:
         """Pick the fields out of a voice file's `inversion` entry."""
-        return cls(**{field.name: inversion[field.name] for field in fields(cls)})
+        return cls(**{field.name: inversion[field.name] for field in fields(cls) if field.name in inversion})
+
+    def columns_matrix(self, columns: int) -> np.ndarray:
+        """Return the matrix from an image's columns to the bins of the full spectrum. Shape [bins, columns]"""
+        if self.mel_rate:
+            return from_mel_matrix(columns, self.bins, self.mel_rate)
+        return area_matrix(columns, self.bins)
 
     def magnitude(self, resized: np.ndarray) -> np.ndarray:
         """Undo scaling and logarithm. Image values 0…1 → magnitudes S, any shape, float32."""
@@ -85,7 +95,7 @@ class Inverter:
         self.nfft = max(analysis.window, analysis.nfft // THIN)
         self.stride = analysis.stride * THIN
         self._rows = area_matrix(rows, analysis.frames)[::THIN]
-        self._columns = area_matrix(columns, analysis.bins)[:: analysis.nfft // self.nfft].T.copy()
+        self._columns = analysis.columns_matrix(columns)[:: analysis.nfft // self.nfft].T.copy()
         self.frames = len(self._rows)
         self._window = hann(analysis.window)
         self._synthesis = synthesis_window(self._window, self.stride)

@@ -196,6 +196,8 @@ def _expect_inversion(inversion: Any) -> None:
             _expect_range(f"inversion {name}", inversion[name], 1, most)
         else:
             _expect_number(f"inversion {name}", inversion[name], -100.0, 100.0)
+    if inversion.get("mel_rate", 0) != 0:  # may be missing: the first voices had none
+        _expect_range("inversion mel_rate", inversion["mel_rate"], 1000, MAX_RATE)
     expect(inversion["log_min"] < inversion["log_max"], "inversion log_min is not below log_max")
     pixels = inversion["frames"] * inversion["bins"]
     expect(pixels <= MAX_PIXELS, f"inversion has {pixels} points, at most {MAX_PIXELS} allowed")

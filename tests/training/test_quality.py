@@ -12,6 +12,7 @@ import scipy.signal
 import scipy.stats
 import soundfile
 
+from petrichor.mel import hz_of_mel, mel
 from petrichor_training.errors import DataError
 from petrichor_training.prepare import prepare
 from petrichor_training.quality.character import brightness_hz, density_spread, loudness_db, onset_density
@@ -28,7 +29,7 @@ from petrichor_training.quality.filterbank import (
     subband_envelopes,
 )
 from petrichor_training.quality.intensity import rank_correlation
-from petrichor_training.quality.logmel import RATE, hz_of_mel, log_mel, mel, mel_filters
+from petrichor_training.quality.logmel import RATE, log_mel, mel_filters
 from petrichor_training.quality.ratios import Cloud, ratio
 from petrichor_training.quality.repetition import repetition
 from petrichor_training.quality.texture import TextureSpace, texture_statistics
@@ -44,6 +45,20 @@ def rain(seconds: float, drops: float, tilt: float, seed: int) -> np.ndarray:
     for at in rng.integers(0, frames - 960, round(drops * seconds)):
         drop = rng.standard_normal(960) * np.exp(-np.arange(960) / rng.uniform(20, 200))
         sound[at : at + 960] += rng.exponential(0.2) * drop
+    return sound.astype(np.float32)
+
+
+def calls(seconds: float, rate: float, seed: int) -> np.ndarray:
+    """Short narrow calls that begin at random, and hiss 10 dB below them. Shape [frames]"""
+    rng = np.random.default_rng(seed)
+    frames = round(seconds * RATE)
+    sound = 0.1 * rng.standard_normal(frames)
+    for at in rng.integers(0, frames - 6000, round(rate * seconds)):
+        time = np.arange(rng.integers(1920, 5760)) / RATE
+        hertz = rng.uniform(2000, 7000) + rng.uniform(-8000, 8000) * time
+        sound[at : at + len(time)] += (
+            rng.uniform(0.3, 1) * np.sin(2 * np.pi * np.cumsum(hertz) / RATE) * np.hanning(len(time))
+        )
     return sound.astype(np.float32)
 
 
@@ -76,12 +91,17 @@ def test_envelopes_are_the_hilbert_envelopes_of_the_bands() -> None:
     responses = half_cosines(scale, erb_number(centres))
     for envelope, response in zip(envelopes, responses, strict=True):
         band = np.fft.irfft(np.fft.rfft(sound) * response, len(sound))
-        np.testing.assert_allclose(envelope, np.abs(scipy.signal.hilbert(band)), atol=1e-3)
+        truth = np.abs(scipy.signal.hilbert(band))
+        assert len(envelope) <= len(sound)
+        times = np.arange(len(envelope)) * len(sound) / len(envelope)
+        between = np.interp(times, np.arange(len(sound) + 1), [*truth, truth[0]])
+        assert np.abs(envelope - between).mean() < 1e-3 * truth.mean()  # straight lines between samples cost a little
 
 
 def test_resampling_is_scipys() -> None:
     slow = np.cumsum(np.random.default_rng(1).standard_normal((2, 4800)), axis=1)
-    np.testing.assert_allclose(resampled(slow, 400), scipy.signal.resample(slow, 400, axis=1), atol=0.2)
+    for series in slow:
+        np.testing.assert_allclose(resampled(series, 400), scipy.signal.resample(series, 400), atol=0.2)
 
 
 def test_a_modulation_is_in_its_band() -> None:
@@ -144,6 +164,10 @@ def test_events_are_counted_and_density_is_ordered() -> None:
         for at in range(RATE // (2 * rate), 4 * RATE, RATE // rate):
             sound[at : at + 480] += 0.3 * np.random.default_rng(at).standard_normal(480)
         assert onset_density(sound) == pytest.approx(rate, rel=0.15)
+    for rate in (1, 4, 8):
+        assert onset_density(calls(20.0, rate, rate)) == pytest.approx(rate, rel=0.34)
+    assert onset_density(calls(20.0, 16, 1)) > 1.3 * onset_density(calls(20.0, 8, 1))
+    assert onset_density(calls(20.0, 0, 1)) == 0.0
     # Below, single drops in silence: there the spread grows with them.
     dense = [density_spread(rain(2.0, drops, 1.0, 1)) for drops in (160, 640, 2560)]
     assert dense == sorted(dense)
@@ -241,18 +265,18 @@ def reference() -> Reference:
     found = Recordings()
     for number, (drops, tilt) in enumerate(kinds):
         side = found.validation if number % 3 == 1 else found.train
-        side += [Excerpt(rain(4.0, drops, tilt, 10 * number + part), f"kind {number}", "") for part in range(4)]
+        side += [Excerpt(rain(4.0, drops, tilt, 10 * number + part), f"kind {number}", "") for part in range(3)]
     return Reference(found)
 
 
 def voice(sounds: list[np.ndarray]) -> list[Excerpt]:
-    return [Excerpt(sound, f"seed {number // 4}", "") for number, sound in enumerate(sounds)]
+    return [Excerpt(sound, f"seed {number // 3}", "") for number, sound in enumerate(sounds)]
 
 
 def test_real_beats_noise_and_noise_with_the_right_spectrum_is_between(reference: Reference) -> None:
     kinds = [(drops, tilt) for drops in (10, 30, 80) for tilt in (0.6, 1.4)]
-    like = [rain(4.0, *kinds[number // 4], 500 + number) for number in range(24)]
-    white = [0.1 * np.random.default_rng(number).standard_normal(FRAMES) for number in range(24)]
+    like = [rain(4.0, *kinds[number // 3], 500 + number) for number in range(18)]
+    white = [0.1 * np.random.default_rng(number).standard_normal(FRAMES) for number in range(18)]
     figures = {
         "real": reference.figures(reference.train),
         "like": reference.figures(measure(voice(like))),
@@ -261,7 +285,8 @@ def test_real_beats_noise_and_noise_with_the_right_spectrum_is_between(reference
     }
     texture = {name: of["texture"]["value"] for name, of in figures.items()}
     frechet = {name: of["frechet"]["value"] for name, of in figures.items()}
-    assert texture["real"] == frechet["real"] == 1.0
+    assert texture["real"] == pytest.approx(1.0, rel=0.2)
+    assert frechet["real"] == pytest.approx(1.0, rel=0.2)
     for of in (texture, frechet):
         assert of["like"] < 2.0 < of["coloured"] < of["white"]
     assert figures["white"]["diversity"] < 0.5 < figures["like"]["diversity"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from petrichor_training.recipe import NetworkSettings
+from petrichor_training.layers import judged_image
+from petrichor_training.recipe import AnalysisSettings, NetworkSettings
+from petrichor_training.views import LogSpectrograms
 
 SLOPE = 0.3  # of LeakyReLU below zero, as Keras had it when the experiment was made
 
@@ -55,3 +57,26 @@ def discriminator(settings: NetworkSettings, frames: int) -> keras.Model:
         x = keras.layers.Dense(width, kernel_initializer=initial)(x)
         x = keras.layers.LeakyReLU(negative_slope=SLOPE)(x)
     return keras.Model(audio, keras.layers.Dense(1, name="logit")(x), name="discriminator")
+
+
+def spectrogram_discriminator(
+    settings: NetworkSettings, frames: int, analysis: AnalysisSettings, rate: int
+) -> keras.Model:
+    """Waveform, looked at as several spectrograms, to the logit of being real.
+
+    Args:
+        settings: Channels from the images downwards, each halving their side.
+        frames: Samples per clip.
+        analysis: Windows, size and frequency scale of the images.
+        rate: Hz.
+
+    Returns:
+        A model: [batch, frames] to [batch, 1].
+
+    Reference:
+        The wish of both experiments' authors; RainGAN2 (2023) judges waveforms by several spectrograms.
+    """
+    audio = keras.Input((frames,), name="audio")
+    images = LogSpectrograms(analysis, frames, rate, name="spectrograms")(audio)
+    logit = judged_image(images, settings.discriminator, settings.spectral_normalisation)
+    return keras.Model(audio, logit, name="discriminator")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from petrichor_training.errors import ExportError
 
@@ -27,13 +26,13 @@ def save_model(generator: keras.Model, latent_size: int, output: str, folder: Pa
     Args:
         generator: The network as it is played.
         latent_size: Coordinates.
-        output: "audio" or "image": the output tensor's name; an image loses its channel axis.
+        output: "audio" or "image": the output tensor's name; an image keeps only its first channel.
         folder: Where to.
     """
 
     def clip(latent: tf.Tensor) -> dict[str, tf.Tensor]:
         made = generator(latent, training=False)
-        return {output: ops.squeeze(made, -1) if output == "image" else made}
+        return {output: made[..., 0] if output == "image" else made}
 
     archive = keras.export.ExportArchive()
     archive.track(generator)

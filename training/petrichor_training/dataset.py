@@ -20,7 +20,7 @@ class Dataset:
     """Training windows, memory-mapped.
 
     Attributes:
-        train: Shape [count, frames] float32, or [count, image, image] uint8.
+        train: Shape [count, frames] float32, or [count, image, image, channels] uint8.
         validation: As `train`.
         summary: What ``prepared.json`` holds.
         credits: Markdown.
@@ -62,18 +62,23 @@ def as_input(windows: np.ndarray) -> np.ndarray:
     """Windows as the discriminator takes them.
 
     Args:
-        windows: Shape [count, frames] float32 or [count, image, image] uint8.
+        windows: Shape [count, frames] float32 or [count, image, image, channels] uint8.
 
     Returns:
-        Float32: sound as it is; images as 0…1, Shape [count, image, image, 1].
+        Float32, the same shape: sound as it is; images as 0…1.
     """
     if windows.dtype == np.uint8:
-        return windows[..., None].astype(np.float32) / 255.0
+        return windows.astype(np.float32) / 255.0
     return np.asarray(windows, dtype=np.float32)
 
 
+def decides(recipe: Recipe) -> tuple[str, ...]:
+    """Return the sections of a recipe that decide what a cache holds."""
+    return ("prepare", "analysis") if recipe.base == "rain" else ("prepare",)
+
+
 def _check_settings(path: Path, summary: dict[str, Any], recipe: Recipe) -> None:
-    for section in ("prepare", "analysis"):
+    for section in decides(recipe):
         wanted = json.loads(json.dumps(dataclasses.asdict(getattr(recipe, section))))
         for key, value in wanted.items():
             got = summary.get(section, {}).get(key)

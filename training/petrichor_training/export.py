@@ -1,4 +1,4 @@
-"""From a run to a voice file, with the difference between trained and exported network measured."""
+"""From a run to a voice file: the exported network held against the trained one, its latent space explored."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from petrichor_training.checkpoint import load_averaged, read_progress
 from petrichor_training.convert import converted
 from petrichor_training.dataset import Dataset
 from petrichor_training.errors import CheckpointError, ExportError
+from petrichor_training.exploration import Explored, explore
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_generator, for_inference
+from petrichor_training.played import inversion_of
 from petrichor_training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -60,8 +62,10 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path) -> dict[str, Any
         figures |= {f"{kind}_{key}": value for key, value in _compare(network, latents, wanted, data).items()}
     chosen = _choose(figures, recipe, output)
     figures["network"] = chosen
-    info = _describe(recipe, data, output, progress.step, figures)
-    write_voice(out, info, networks[chosen], {}, data.credits)
+    explored = explore(measure.open_network(networks[chosen]), recipe, data)
+    figures |= {"directions": explored.correlations, "truncations": explored.distances}
+    info = _describe(recipe, data, output, progress.step, figures, explored)
+    write_voice(out, info, networks[chosen], explored.arrays(), data.credits)
     return figures
 
 
@@ -93,7 +97,9 @@ def _choose(figures: dict[str, Any], recipe: Recipe, output: str) -> str:
     return "int8" if settings.int8 and inaudible else "fp32"
 
 
-def _describe(recipe: Recipe, data: Dataset, output: str, steps: int, figures: dict[str, Any]) -> VoiceInfo:
+def _describe(
+    recipe: Recipe, data: Dataset, output: str, steps: int, figures: dict[str, Any], explored: Explored
+) -> VoiceInfo:
     """What voice.json says."""
     size, side = recipe.network.latent_size, recipe.analysis.image
     return VoiceInfo(
@@ -105,9 +111,10 @@ def _describe(recipe: Recipe, data: Dataset, output: str, steps: int, figures: d
         signature="clip",
         inputs={"latent": (1, size)},
         outputs={output: (1, side, side) if output == "image" else (1, data.frames)},
-        truncation=recipe.export.truncation,
+        truncation=explored.truncation,
+        directions=tuple(direction.name for direction in explored.directions),
         intensity={"mode": "layers", "layers": recipe.export.layers, "rest_seconds": recipe.export.rest_seconds},
-        inversion=_inversion(recipe, data) if output == "image" else None,
+        inversion=inversion_of(recipe, data) if output == "image" else None,
         recipe=recipe.base,
         settings=json.loads(json.dumps(recipe.as_dict())),
         steps=steps,
@@ -115,22 +122,6 @@ def _describe(recipe: Recipe, data: Dataset, output: str, steps: int, figures: d
         petrichor=_version(),
         commit=_commit(),
     )
-
-
-def _inversion(recipe: Recipe, data: Dataset) -> dict[str, Any]:
-    """How an image becomes sound."""
-    analysis = recipe.analysis
-    return {
-        "nfft": analysis.nfft,
-        "window": analysis.window,
-        "stride": analysis.stride,
-        "iterations": analysis.iterations,
-        "frames": -(-data.frames // analysis.stride),
-        "bins": analysis.nfft // 2 + 1,
-        "log_offset": analysis.log_offset,
-        "log_min": data.summary["log_min"],
-        "log_max": data.summary["log_max"],
-    }
 
 
 def _version() -> str:

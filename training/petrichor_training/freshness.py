@@ -7,11 +7,12 @@ import hashlib
 import json
 from pathlib import Path
 
+from petrichor_training.dataset import decides
 from petrichor_training.manifest import manifest_of
 from petrichor_training.recipe import Recipe
 from petrichor_training.recordings import find_recordings
 
-VERSION = 2  # of what `prepare` does: raised when it would give other windows from the same settings
+VERSION = 3  # of what `prepare` does: raised when it would give other windows from the same settings
 
 
 def fingerprint_of(folder: Path, recipe: Recipe) -> str:
@@ -24,7 +25,7 @@ def fingerprint_of(folder: Path, recipe: Recipe) -> str:
     Raises:
         DataError: It is no folder, or holds no audio file.
     """
-    settings = {name: dataclasses.asdict(getattr(recipe, name)) for name in ("prepare", "analysis")}
+    settings = {name: dataclasses.asdict(getattr(recipe, name)) for name in decides(recipe)}
     digest = hashlib.sha256(json.dumps([VERSION, recipe.base, settings], sort_keys=True).encode())
     paths = find_recordings(folder)
     manifest = manifest_of(folder)

@@ -6,6 +6,7 @@ Reference: Miyato et al. 2018 (spectral normalisation), Zhang et al. 2019 (SAGAN
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -158,6 +159,24 @@ class SelfAttention(keras.layers.Layer):
         weights = ops.softmax(ops.matmul(query, ops.transpose(key, (0, 2, 1))))
         mixed = ops.reshape(ops.matmul(weights, value), (-1, height, width, self.middle))
         return inputs + self.gate * self.result(mixed, training=training)
+
+
+def judged_image(image: Tensor, widths: Sequence[int], normalised: bool) -> Tensor:
+    """The trunk of a discriminator of images.
+
+    Args:
+        image: Around 0…1. Shape [batch, side, side, channels].
+        widths: Channels after each halving of the side.
+        normalised: Whether with spectral normalisation.
+
+    Returns:
+        The logit of being real. Shape [batch, 1].
+    """
+    x = image * 2.0 - 1.0
+    for width in widths:
+        x = SpectralConv(width, 4, stride=2, folded=not normalised)(x)
+        x = keras.layers.LeakyReLU(negative_slope=0.2)(x)
+    return SpectralDense(1, folded=not normalised, name="logit")(keras.layers.Flatten()(x))
 
 
 def _unit(vector: Tensor) -> Tensor:

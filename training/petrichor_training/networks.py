@@ -20,7 +20,7 @@ def build_generator(recipe: Recipe, frames: int) -> keras.Model:
         A model of latents to waveforms (bird) or images (rain).
     """
     if recipe.base == "rain":
-        return rain_networks.generator(recipe.network)
+        return rain_networks.generator(recipe.network, _channels(recipe))
     return bird_networks.generator(recipe.network, frames)
 
 
@@ -35,7 +35,9 @@ def build_discriminator(recipe: Recipe, frames: int) -> keras.Model:
         A model of waveforms or images to logits.
     """
     if recipe.base == "rain":
-        return rain_networks.discriminator(recipe.network, recipe.analysis.image)
+        return rain_networks.discriminator(recipe.network, recipe.analysis.image, _channels(recipe))
+    if recipe.analysis.views:
+        return bird_networks.spectrogram_discriminator(recipe.network, frames, recipe.analysis, recipe.prepare.rate)
     return bird_networks.discriminator(recipe.network, frames)
 
 
@@ -49,8 +51,13 @@ def for_inference(recipe: Recipe, trained: keras.Model) -> keras.Model:
     Returns:
         The same function without what only training needs.
     """
-    if recipe.base != "rain":
+    if recipe.base != "rain" or not recipe.network.spectral_normalisation:
         return trained
-    twin = rain_networks.generator(recipe.network, folded=True)
+    twin = rain_networks.generator(recipe.network, _channels(recipe), folded=True)
     fold_into(trained, twin)
     return twin
+
+
+def _channels(recipe: Recipe) -> int:
+    """Of the rain's images: what is heard, and what is only judged beside it."""
+    return 1 + len(recipe.analysis.views)

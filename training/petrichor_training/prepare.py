@@ -63,7 +63,9 @@ class Gathered:
 
 def context_of(recipe: Recipe) -> int:
     """Samples after a window that its last spectrogram frames reach into; none for waveforms."""
-    return recipe.analysis.window - recipe.analysis.stride if recipe.base == "rain" else 0
+    if recipe.base != "rain":
+        return 0
+    return max((recipe.analysis.window, *recipe.analysis.views)) - recipe.analysis.stride
 
 
 def _refusal(name: str, source: Source, found: Inspection, settings: PrepareSettings) -> str | None:
@@ -175,13 +177,14 @@ def validation_groups(found: Gathered, share: float, seed: int) -> set[str]:
 
 
 def _to_images(windows: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Windows as 8-bit images, with the log range of each. Shape [count, image, image], [count, 2]."""
+    """Windows as 8-bit images, with the log range of each. Shape [count, image, image, channels], [count, 2]."""
     from petrichor_training.spectrogram_images import image_of  # noqa: PLC0415  (TensorFlow, only for rain)
 
-    images = np.empty((len(windows), recipe.analysis.image, recipe.analysis.image), np.uint8)
+    side = recipe.analysis.image
+    images = np.empty((len(windows), side, side, 1 + len(recipe.analysis.views)), np.uint8)
     ranges = np.empty((len(windows), 2))
     for index, window in enumerate(windows):
-        image, low, high = image_of(window, recipe.analysis)
+        image, low, high = image_of(window, recipe.analysis, recipe.prepare.rate)
         images[index], ranges[index] = np.rint(image * 255), (low, high)
     return images, ranges
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import keras
 
-from petrichor_training.layers import INITIAL, Grain, SelfAttention, SpectralConv, SpectralDense
+from petrichor_training.layers import INITIAL, Grain, SelfAttention, SpectralConv, SpectralDense, judged_image
 from petrichor_training.recipe import NetworkSettings
 
 SEED_PIXELS = 4  # the side of the first image
 
 
-def generator(settings: NetworkSettings, folded: bool = False) -> keras.Model:
+def generator(settings: NetworkSettings, channels_out: int = 1, folded: bool = False) -> keras.Model:
     """Latent to image.
 
     Args:
         settings: Channels from 4×4 pixels upwards.
+        channels_out: Spectrograms of the same sound in an image.
         folded: Spectral normalisation is already in the kernels.
 
     Returns:
-        A model: [batch, latent_size] to [batch, side, side, 1], 0…1.
+        A model: [batch, latent_size] to [batch, side, side, channels_out], 0…1.
     """
+    folded = folded or not settings.spectral_normalisation
     latent = keras.Input((settings.latent_size,), name="latent")
     first, *rest = settings.generator
     x = SpectralDense(SEED_PIXELS**2 * first, folded=folded, name="seed")(latent)
@@ -40,24 +42,22 @@ def generator(settings: NetworkSettings, folded: bool = False) -> keras.Model:
         if side == settings.attention_at:
             x = SelfAttention(folded=folded, name="attention")(x)
     image = keras.layers.Conv2DTranspose(
-        1, 4, strides=2, padding="same", kernel_initializer=INITIAL, activation="sigmoid", name="image"
+        channels_out, 4, strides=2, padding="same", kernel_initializer=INITIAL, activation="sigmoid", name="image"
     )(x)
     return keras.Model(latent, image, name="generator")
 
 
-def discriminator(settings: NetworkSettings, side: int) -> keras.Model:
+def discriminator(settings: NetworkSettings, side: int, channels: int = 1) -> keras.Model:
     """Image to the logit of being real.
 
     Args:
         settings: Channels from the image downwards, each halving its side.
         side: Pixels.
+        channels: Spectrograms in an image.
 
     Returns:
-        A model: [batch, side, side, 1] to [batch, 1].
+        A model: [batch, side, side, channels] to [batch, 1].
     """
-    image = keras.Input((side, side, 1), name="image")
-    x = image * 2.0 - 1.0
-    for channels in settings.discriminator:
-        x = keras.layers.LeakyReLU(negative_slope=0.2)(SpectralConv(channels, 4, stride=2)(x))
-    x = SpectralDense(1, name="logit")(keras.layers.Flatten()(x))
-    return keras.Model(image, x, name="discriminator")
+    image = keras.Input((side, side, channels), name="image")
+    logit = judged_image(image, settings.discriminator, settings.spectral_normalisation)
+    return keras.Model(image, logit, name="discriminator")

@@ -71,13 +71,17 @@ class PrepareSettings:
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """Log-squared spectrogram images (rain only)."""
+    """Log-squared spectrogram images: what the rain learns, and what the bird's discriminator may look at."""
 
     nfft: int = 2048
     window: int = 1024  # samples
     stride: int = 64  # samples
     log_offset: float = 1e-7
+    mel: bool = False  # rows of equal width in mel, not in Hz
     image: int = 256  # pixels, both ways
+    # Windows of further spectrograms, samples. Rain: made and judged beside the image, as its further channels. Bird:
+    # the discriminator sees these, concatenated, in place of the waveform.
+    views: tuple[int, ...] = ()
     iterations: int = 30  # Griffin-Lim, when samples are written
 
     def __post_init__(self) -> None:
@@ -86,6 +90,8 @@ class AnalysisSettings:
         _check(self.log_offset > 0, "analysis.log_offset", self.log_offset, "more than 0")
         _check(self.image in (32, 64, 128, 256), "analysis.image", self.image, "32, 64, 128 or 256")
         _check(self.iterations > 0, "analysis.iterations", self.iterations, "more than 0")
+        good = len(self.views) <= 8 and all(self.stride <= view <= 65536 for view in self.views)
+        _check(good, "analysis.views", self.views, f"at most 8 windows of {self.stride} to 65536 samples")
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class NetworkSettings:
     """Sizes of the two networks.
 
     For the bird the numbers are widths of dense layers; for the rain, channels from 4×4 pixels upwards
-    (generator) and from the image downwards (discriminator).
+    (generator) and from the image downwards (discriminator, that of a bird with ``analysis.views`` too).
     """
 
     latent_size: int = 500
@@ -101,6 +107,7 @@ class NetworkSettings:
     generator: tuple[int, ...] = (256, 512, 1024)
     discriminator: tuple[int, ...] = (1024, 512, 1024)
     attention_at: int = 0  # pixels at which the generator attends to itself; 0 = nowhere
+    spectral_normalisation: bool = True  # of every convolution but the generator's last, and of the logit
     faint_start: float = 0.0  # bird: spread of the first weights that face the waveform; 0 = Glorot's
 
     def __post_init__(self) -> None:
@@ -152,7 +159,8 @@ class FitSettings:
 class ExportSettings:
     """What the voice file says about playing."""
 
-    truncation: float = 1.0  # default of the played voice
+    truncation: float = 0.0  # that the played voice begins with; 0 = chosen by the rule of `truncation`
+    clips_measured: int = 1024  # from which directions are fitted, and a quarter for each truncation; 0 = none
     layers: int = 4  # clips sounding at once at full intensity
     rest_seconds: float = 2.5  # mean pause between clips at no intensity
     int8: bool = True  # ship the smaller network where its difference is inaudible
@@ -161,7 +169,9 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _check(0 < self.truncation <= 3, "export.truncation", self.truncation, "above 0, to 3")
+        _check(0 <= self.truncation <= 3, "export.truncation", self.truncation, "0 to 3")
+        measured = self.clips_measured
+        _check(measured == 0 or 64 <= measured <= 65536, "export.clips_measured", measured, "0, or 64 to 65536")
         _check(1 <= self.layers <= 16, "export.layers", self.layers, "1 to 16")
         _check(0 <= self.rest_seconds <= 60, "export.rest_seconds", self.rest_seconds, "0 to 60 s")
 

@@ -9,9 +9,11 @@ import numpy as np
 import soundfile
 from keras import ops
 
+from petrichor.inversion import Analysis
 from petrichor_training.dataset import Dataset
 from petrichor_training.diary import draw_images
 from petrichor_training.latents import debug_latents
+from petrichor_training.played import inversion_of, sound_of
 from petrichor_training.recipe import Recipe
 
 
@@ -29,13 +31,7 @@ def write_samples(folder: Path, epoch: int, generator: keras.Model, recipe: Reci
     made = ops.convert_to_numpy(generator(debug_latents(recipe.network), training=False))
     if recipe.base == "rain":
         draw_images(made[..., 0], folder / f"epoch-{epoch:03d}.png")
-        made = np.stack([_sound(image[..., 0], recipe, data) for image in made])
+        analysis = Analysis.from_info(inversion_of(recipe, data))
+        made = np.clip([sound_of(image[..., 0], analysis)[: data.frames] for image in made], -1, 1)
     for index, audio in enumerate(made):
         soundfile.write(folder / f"epoch-{epoch:03d}-{index + 1}.wav", audio, recipe.prepare.rate, "PCM_16")
-
-
-def _sound(image: np.ndarray, recipe: Recipe, data: Dataset) -> np.ndarray:
-    from petrichor_training.spectrogram_images import sound_of  # noqa: PLC0415  (only for rain)
-
-    low, high = data.summary["log_min"], data.summary["log_max"]
-    return np.clip(sound_of(image, data.frames, low, high, recipe.analysis), -1, 1)

@@ -7,7 +7,8 @@ import numpy as np
 from petrichor_training.inspection import NFFT, power_spectrum
 from petrichor_training.quality.logmel import RATE, log_mel
 
-FLUX_DB = 1.5  # mean rise over all bands, of a frame, above what is usual around it, that counts as an onset
+FLUX_DB = 2.0  # RMS rise over all bands, above what is usual around it, that counts as an onset
+LAG = 2  # frames between which a rise is looked for: a frame's window is two hops long
 
 
 def loudness_db(sound: np.ndarray) -> float:
@@ -28,17 +29,25 @@ def brightness_hz(sound: np.ndarray) -> float:
 def onset_density(sound: np.ndarray) -> float:
     """Return how many events begin per second.
 
-    An event is a moment at which the rise of the log spectrum, averaged over bands from 500 Hz upwards, has a peak of
-    `FLUX_DB` or more above its median around it.
+    What of each band lies above its usual level is compared with what lay there, or in a neighbouring band, `LAG`
+    frames before. An event is a moment at which the root mean square of the rises, over bands from 500 Hz upwards, has
+    a peak of `FLUX_DB` or more above its median around it: a whistle in three bands counts like a drop in all of them.
 
     Args:
         sound: Shape [frames], half a second or more, at 48 kHz.
 
+    Returns:
+        Drops and short calls that begin at random are counted to within a third up to 10 per second; denser ones fuse:
+        of 30 about half are counted.
+
     Reference:
-        Dixon 2006, "Onset detection revisited" (spectral flux).
+        Böck & Widmer 2013, "Maximum filter vibrato suppression for onset detection".
     """
     levels = log_mel(sound, 40)[:, 6:]
-    flux = np.mean(np.maximum(np.diff(levels, axis=0), 0.0), axis=1)
+    above = np.maximum(levels - np.median(levels, axis=0), 0.0)
+    beside = np.pad(above, ((0, 0), (1, 1)), mode="edge")
+    before = np.maximum(np.maximum(beside[:, :-2], beside[:, 1:-1]), beside[:, 2:])
+    flux = np.sqrt(np.mean(np.square(np.maximum(above[LAG:] - before[:-LAG], 0.0)), axis=1))
     span = 25  # frames, a quarter of a second to either side
     padded = np.pad(flux, span, mode="reflect") if len(flux) > span else np.pad(flux, span, mode="edge")
     around = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * span + 1), axis=1)

@@ -19,6 +19,21 @@ def between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0.0))
 
 
+def spread(points: np.ndarray) -> float:
+    """Return the mean distance between two different points of a set.
+
+    Args:
+        points: Shape [points, dimensions].
+
+    Raises:
+        ValueError: Fewer than two points.
+    """
+    count = len(points)
+    if count < 2:
+        raise ValueError(f"got {count} points, expected two or more")
+    return float(between(points, points).sum() / (count * (count - 1)))
+
+
 def energy_distance(one: np.ndarray, other: np.ndarray) -> float:
     """Return twice the mean distance between two sets less the mean distances within each, each point's to itself too.
 
@@ -33,21 +48,6 @@ def energy_distance(one: np.ndarray, other: np.ndarray) -> float:
         Székely & Rizzo 2013, "Energy statistics".
     """
     return float(2 * between(one, other).mean() - between(one, one).mean() - between(other, other).mean())
-
-
-def spread(points: np.ndarray) -> float:
-    """Return the mean distance between two different points of a set.
-
-    Args:
-        points: Shape [points, dimensions].
-
-    Raises:
-        ValueError: Fewer than two points.
-    """
-    count = len(points)
-    if count < 2:
-        raise ValueError(f"got {count} points, expected two or more")
-    return float(between(points, points).sum() / (count * (count - 1)))
 
 
 def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:

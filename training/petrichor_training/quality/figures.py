@@ -23,6 +23,9 @@ CHARACTER: dict[str, Callable[[np.ndarray], float]] = {
 }
 
 
+CLASS_DRAWS = 20
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What is measured of excerpts once, whatever they are compared with.
@@ -90,7 +93,7 @@ class Reference:
 
     def _of_class(self, voice: Measured, name: str) -> float:
         own, train, validation = (self._cloud(part, name) for part in (voice, self.train, self.validation))
-        return ratio(energy_distance, own, train, validation, draws=0).value
+        return ratio(energy_distance, own, train, validation, draws=CLASS_DRAWS).value
 
 
 def quartiles(values: np.ndarray) -> dict[str, float]:

@@ -11,9 +11,11 @@ Reference:
 from __future__ import annotations
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 EARS_Q = 9.26449  # of auditory filters, after Glasberg and Moore
 NARROWEST = 24.7  # Hz, their bandwidth where the frequency is low
+SPARE = 4  # frames of an envelope for each bin of its band: compressed, it still is smooth between them
 
 
 def erb_number(hz: np.ndarray | float) -> np.ndarray:
@@ -49,25 +51,27 @@ def erb_centres(low_hz: float, high_hz: float, count: int) -> np.ndarray:
     return hz_of_erb(np.linspace(erb_number(low_hz), erb_number(high_hz), count))
 
 
-def subband_envelopes(sound: np.ndarray, rate: int, centres: np.ndarray) -> np.ndarray:
-    """Return the Hilbert envelopes of the subbands of a sound.
+def subband_envelopes(sound: np.ndarray, rate: int, centres: np.ndarray, fewest: int = 1) -> list[np.ndarray]:
+    """Return the Hilbert envelopes of the subbands of a sound, each with no more frames than it needs.
 
     Args:
         sound: Shape [frames].
         rate: Hz.
         centres: Of the subbands, from `erb_centres`, Hz. Shape [bands].
+        fewest: Frames wanted of each at least.
 
     Returns:
-        Amplitudes. Shape [bands, frames].
+        Amplitudes of each band, at evenly spaced times, `SPARE` times as many as its width asks for.
     """
     spectrum = np.fft.rfft(sound)
     scale = erb_number(np.fft.rfftfreq(len(sound), 1 / rate))
-    responses = half_cosines(scale, erb_number(centres))
-    envelopes = np.empty((len(centres), len(sound)), np.float32)
-    analytic = np.zeros(len(sound), np.complex128)
-    for envelope, response in zip(envelopes, responses, strict=True):
-        analytic[: len(spectrum)] = 2 * spectrum * response
-        envelope[:] = np.abs(np.fft.ifft(analytic))
+    envelopes = []
+    for response in half_cosines(scale, erb_number(centres)):
+        (inside,) = np.nonzero(response)
+        band = 2 * (spectrum * response)[inside[0] : inside[-1] + 1]
+        frames = min(next_fast_len(max(SPARE * len(band), fewest)), len(sound))
+        # Moved down to 0 Hz, which changes the phase of the analytic signal and not its length.
+        envelopes.append(np.abs(np.fft.ifft(band, frames)) * (frames / len(sound)))
     return envelopes
 
 
@@ -90,13 +94,12 @@ def modulation_bands(envelopes: np.ndarray, rate: float, centres: np.ndarray) ->
     return np.fft.ifft(spectra[:, None, :] * responses[None], axis=2)
 
 
-def resampled(envelopes: np.ndarray, frames: int) -> np.ndarray:
-    """Return envelopes with fewer frames, what is too fast for them left out.
+def resampled(envelope: np.ndarray, frames: int) -> np.ndarray:
+    """Return an envelope with fewer frames, what is too fast for them left out. Shape [frames]
 
     Args:
-        envelopes: Shape [bands, many].
-        frames: Wanted, fewer than there are.
+        envelope: Shape [many].
+        frames: Wanted, no more than there are.
     """
-    many = envelopes.shape[1]
-    spectra = np.fft.rfft(envelopes, axis=1)[:, : frames // 2 + 1]
-    return np.fft.irfft(spectra, frames, axis=1) * (frames / many)
+    spectrum = np.fft.rfft(envelope)[: frames // 2 + 1]
+    return np.fft.irfft(spectrum, frames) * (frames / len(envelope))

@@ -6,23 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from petrichor.mel import hz_of_mel, mel
+
 RATE = 48_000  # Hz, of the sounds that are measured
 WINDOW, HOP = 1024, 480  # frames: 21 and 10 ms
 MELS = 64
 LOW_HZ, HIGH_HZ = 60.0, 20_000.0
 FLOOR_DB = -80.0  # below the loudest band of the excerpt
-
-
-def mel(hz: np.ndarray | float) -> np.ndarray:
-    """Return a frequency on the mel scale (Slaney's: linear to 1 kHz, logarithmic above)."""
-    hz = np.asarray(hz, np.float64)
-    return np.where(hz < 1000, hz / (200 / 3), 15 + np.log(np.maximum(hz, 1e-9) / 1000) / (np.log(6.4) / 27))
-
-
-def hz_of_mel(place: np.ndarray | float) -> np.ndarray:
-    """Return the frequency at a place on the mel scale, Hz."""
-    place = np.asarray(place, np.float64)
-    return np.where(place < 15, place * (200 / 3), 1000 * np.exp((place - 15) * (np.log(6.4) / 27)))
 
 
 @lru_cache(maxsize=8)

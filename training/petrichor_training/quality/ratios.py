@@ -41,10 +41,11 @@ class Ratio:
     """A distance relative to that between training and validation recordings.
 
     Attributes:
-        value: 1 = as far from the recordings kept apart as other recordings are; less is nearer.
-        low: A tenth of the draws of origins gave less.
+        value: The median of the draws. 1 = as far from the recordings kept apart as other recordings are; less is
+            nearer.
+        low: A tenth of the draws gave less.
         high: A tenth gave more.
-        distance: The distance itself.
+        distance: Between all of the voice and all that was kept apart.
     """
 
     value: float
@@ -56,18 +57,19 @@ class Ratio:
 def ratio(distance: Distance, voice: Cloud, train: Cloud, validation: Cloud, draws: int = DRAWS) -> Ratio:
     """Return how far a voice is from recordings kept apart, in units of what the recordings it learned from are.
 
+    Distances of few points are larger than those of many, so both sides of each draw take a like share of theirs.
+
     Args:
         distance: Between two sets of points, Shape [points, dimensions].
         voice: What it plays.
         train: The recordings it may have learned from.
         validation: Recordings of other sources.
-        draws: Of parts of all three, for the spread; 0 gives none.
+        draws: Of parts of all three, one or more.
     """
     rng = np.random.default_rng(1)
-    found = distance(voice.points, validation.points)
     ratios = []
     for _ in range(draws):
         apart = validation.part(rng)
         ratios.append(distance(voice.part(rng), apart) / max(distance(train.part(rng), apart), 1e-9))
-    low, high = np.percentile(ratios, (10, 90)) if ratios else (np.nan, np.nan)
-    return Ratio(found / max(distance(train.points, validation.points), 1e-9), float(low), float(high), found)
+    low, middle, high = (float(value) for value in np.percentile(ratios, (10, 50, 90)))
+    return Ratio(middle, low, high, distance(voice.points, validation.points))

@@ -40,10 +40,12 @@ def texture_statistics(sound: np.ndarray) -> dict[str, np.ndarray]:
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
     if not np.isfinite(rms) or rms < 1e-7:
         raise ValueError(f"a sound of {rms:g} RMS has no texture")
-    envelopes = subband_envelopes(sound / rms, RATE, BANDS)
-    level = 10 * np.log10(np.mean(np.square(envelopes), axis=1) / 2 + 10 ** (FLOOR_DB / 10))
+    frames = round(len(sound) / RATE * ENVELOPE_RATE)
+    envelopes = subband_envelopes(sound / rms, RATE, BANDS, frames)
+    powers = np.array([np.mean(np.square(envelope)) for envelope in envelopes])
+    level = 10 * np.log10(powers / 2 + 10 ** (FLOOR_DB / 10))
     floor = 10 ** (FLOOR_DB / 20)
-    slow = resampled((envelopes + floor) ** COMPRESSION, round(len(sound) / RATE * ENVELOPE_RATE))
+    slow = np.stack([resampled((envelope + floor) ** COMPRESSION, frames) for envelope in envelopes])
     return {"level": level, **_marginals(slow), **_correlations(slow), **_modulations(slow)}
 
 
@@ -108,5 +110,7 @@ class TextureSpace:
         columns = []
         for name in names:
             scaled = (np.stack([excerpt[name] for excerpt in excerpts]) - self.centre[name]) / self.unit[name]
-            columns.append(np.clip(scaled, -20, 20) / np.sqrt(2 * scaled.shape[1] * len(names)))
+            # Small differences count as they are, large ones by their logarithm: silence where the recordings have
+            # sound should not drown everything else.
+            columns.append(np.arcsinh(scaled) / np.sqrt(2 * scaled.shape[1] * len(names)))
         return np.concatenate(columns, axis=1)

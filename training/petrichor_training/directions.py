@@ -1,0 +1,99 @@
+"""Directions in a latent space along which what is heard changes: named ones, and those of the largest differences.
+
+For networks that were never told what loud or dense means: their clips are measured, and each measure is fitted by a
+ridge regression on the latents. Its correlation is that of clips which the fit had not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+COMPONENTS = 4
+FOLDS = 5
+RIDGES = 10.0 ** np.arange(-2, 4)  # times the number of latents
+LEAST = 0.2  # correlation below which a direction would promise what it does not do
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """One direction.
+
+    Attributes:
+        name: "intensity", "loudness", "density", "brightness", or "pc1" to "pc4".
+        vector: Of length 1, towards more. Shape [latent_size], float32
+        correlation: Of the place along it with what was measured, on clips that the fit had not seen.
+    """
+
+    name: str
+    vector: np.ndarray
+    correlation: float
+
+
+def principal(points: np.ndarray, along: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the places of clips on the principal components of their points.
+
+    Args:
+        points: Shape [clips, dimensions].
+        along: What rises along every component, since its sign is arbitrary. Shape [clips]
+
+    Returns:
+        "pc1" and so on, the largest first. Shape [clips] each
+    """
+    centred = points - points.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    scores = (left * sizes)[:, :COMPONENTS].T
+    signs = [np.sign(score @ (along - along.mean())) or 1.0 for score in scores]
+    return {f"pc{index + 1}": sign * score for index, (sign, score) in enumerate(zip(signs, scores, strict=True))}
+
+
+def fit_directions(latents: np.ndarray, measures: dict[str, np.ndarray]) -> list[Direction]:
+    """Fit one direction to each measure.
+
+    Args:
+        latents: Shape [clips, latent_size].
+        measures: By name. Shape [clips] each
+
+    Returns:
+        In the order of the measures; those that do not differ between clips are left out.
+    """
+    changing = {name: values for name, values in measures.items() if np.std(values) > 1e-9}
+    if not changing:
+        return []
+    wanted = np.stack([(values - values.mean()) / values.std() for values in changing.values()], axis=1)
+    guesses = _unseen(latents, wanted)
+    correlations = np.array([_correlations(guess, wanted) for guess in guesses])
+    best = correlations.argmax(axis=0)
+    found = []
+    for index, name in enumerate(changing):
+        (vector,) = _ridges(latents, wanted[:, index : index + 1], RIDGES[best[index] : best[index] + 1])
+        length = float(np.linalg.norm(vector))
+        unit = (vector[:, 0] / max(length, 1e-12)).astype(np.float32)
+        found.append(Direction(name, unit, float(correlations[best[index], index])))
+    return found
+
+
+def _unseen(latents: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return what fits that left a fold out say of it. Shape [ridges, clips, measures]"""
+    guesses = np.zeros((len(RIDGES), *wanted.shape))
+    folds = np.arange(len(latents)) % FOLDS
+    for fold in range(FOLDS):
+        kept = folds != fold
+        for guess, vectors in zip(guesses, _ridges(latents[kept], wanted[kept], RIDGES), strict=True):
+            guess[~kept] = latents[~kept] @ vectors
+    return guesses
+
+
+def _ridges(latents: np.ndarray, wanted: np.ndarray, ridges: np.ndarray) -> list[np.ndarray]:
+    """Return regressions with each ridge. Shape [latent_size, measures] each"""
+    left, sizes, right = np.linalg.svd(latents.astype(np.float64), full_matrices=False)
+    turned = left.T @ wanted
+    return [right.T @ (turned * (sizes / (sizes**2 + ridge * len(latents)))[:, None]) for ridge in ridges]
+
+
+def _correlations(guess: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the correlation of every column with its own; 0 where a guess never changes. Shape [measures]"""
+    one, other = guess - guess.mean(axis=0), wanted - wanted.mean(axis=0)
+    lengths = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
+    return np.sum(one * other, axis=0) / np.maximum(lengths, 1e-12)

@@ -1,0 +1,65 @@
+"""What a network's clips sound like, at the rate at which figures are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import soxr
+
+from petrichor.inversion import Analysis, Inverter
+from petrichor_training.dataset import Dataset
+from petrichor_training.played import inversion_of
+from petrichor_training.quality.character import brightness_hz, loudness_db, onset_density
+from petrichor_training.quality.logmel import RATE, log_mel_point
+from petrichor_training.recipe import Recipe
+
+SHORTEST = RATE // 2  # frames that the measures ask for
+
+
+class Hearing:
+    """Turns what a network makes, or what it learned from, into sound, as the server does.
+
+    Args:
+        recipe: The settings.
+        data: Gives the clip's length and the log range.
+    """
+
+    def __init__(self, recipe: Recipe, data: Dataset) -> None:
+        """Prepare the inversion of images."""
+        self.rate = recipe.prepare.rate
+        self._invert: Inverter | None = None
+        if recipe.base == "rain":
+            side = recipe.analysis.image
+            self._invert = Inverter(Analysis.from_info(inversion_of(recipe, data)), side, side)
+
+    def sound(self, clip: np.ndarray, index: int = 0) -> np.ndarray:
+        """Return a clip as sound, at `RATE`.
+
+        Args:
+            clip: Shape [frames], or an image: [rows, columns].
+            index: Of the clip: decides the phases of an image.
+        """
+        if self._invert is not None:
+            clip = self._invert(clip, np.random.default_rng((5, index)))
+        sound = clip if self.rate == RATE else soxr.resample(clip, self.rate, RATE)
+        again = -(-SHORTEST // len(sound))
+        return np.asarray(np.tile(sound, again) if again > 1 else sound, np.float32)
+
+
+def described(sounds: Iterator[np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Measure sounds.
+
+    Args:
+        sounds: At `RATE`.
+
+    Returns:
+        `loudness` (dB), `density` (onsets per second), `brightness` (octaves), one value per sound, by name; and the
+        log-mel points. Shape [sounds, dimensions]
+    """
+    values, points = [], []
+    for sound in sounds:
+        values.append((loudness_db(sound), onset_density(sound), np.log2(max(brightness_hz(sound), 1.0))))
+        points.append(log_mel_point(sound))
+    columns = np.array(values).T
+    return dict(zip(("loudness", "density", "brightness"), columns, strict=True)), np.stack(points)
