@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import os
 import signal
@@ -20,7 +21,9 @@ from petrichor_training.errors import TrainingError
 from petrichor_training.recipe import load_recipe
 
 if TYPE_CHECKING:
+    from petrichor_training.board import Board
     from petrichor_training.fit import Stop
+    from petrichor_training.publish import Publisher
 
 console = Console(stderr=True)
 
@@ -41,11 +44,13 @@ def _parser() -> argparse.ArgumentParser:
         default="one",
         help="all: every GPU of this machine; cluster: every machine in TF_CONFIG (default: %(default)s)",
     )
+    fit.add_argument("--tensorboard", action="store_true", help="curves, sounds and spectrograms in RUN/tensorboard")
     fit.add_argument("--publish", type=Path, metavar="NAME.voice", help="export into a server's voice folder meanwhile")
     fit.add_argument("--publish-every", type=int, default=10, metavar="EPOCHS", help="how often (default: %(default)s)")
     export = commands.add_parser("export", help="a run to a voice file")
     export.add_argument("data", type=Path, metavar="RUN", help="a folder that fit wrote")
     export.add_argument("--cache", type=Path, required=True, help="the cache the run was trained on")
+    export.add_argument("--quick", action="store_true", help="fit no directions, choose no truncation")
     for command in (prepare, fit, export):
         command.add_argument("--recipe", required=True, help='"bird", "rain" or a .toml file of differences')
         command.add_argument("--out", type=Path, required=True, metavar="OUT")
@@ -103,9 +108,13 @@ def _fit(options: argparse.Namespace) -> None:
     run = open_run(options.out, recipe, load_dataset(options.data, recipe), steps)
     stop = Stop(seconds=options.minutes * 60)
     _stop_on_signals(stop)
-    publishers = []
+    after_epoch: list[Publisher | Board] = []
     if options.publish:
-        publishers = [Publisher(options.publish, options.publish_every, options.recipe, options.data)]
+        after_epoch.append(Publisher(options.publish, options.publish_every, options.recipe, options.data))
+    if options.tensorboard:
+        from petrichor_training.board import Board  # noqa: PLC0415  (TensorFlow)
+
+        after_epoch.append(Board(options.out))
     with _bar("epoch {task.fields[epoch]} of " + str(recipe.fit.epochs), "{task.fields[figures]}") as bar:
         task = bar.add_task("", epoch=run.epoch, figures="")
 
@@ -113,9 +122,9 @@ def _fit(options: argparse.Namespace) -> None:
             text = f"G {figures['generator_loss']:.3f} D {figures['discriminator_loss']:.3f}"
             bar.update(task, completed=step, total=steps, epoch=epoch, figures=text)
 
-        waited = fit(run, report, stop, publishers)
-    for publisher in publishers:
-        publisher.close()
+        waited = fit(run, report, stop, after_epoch)
+    for listener in after_epoch:
+        listener.close()
     busy = f"networks were computed {100 * waited.share_busy():.0f} % of the time"
     print(f"{run.epoch} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}; {busy}")
 
@@ -136,6 +145,8 @@ def _export(options: argparse.Namespace) -> None:
     from petrichor_training.export import export  # noqa: PLC0415
 
     recipe = load_recipe(options.recipe)
+    if options.quick:
+        recipe = dataclasses.replace(recipe, export=dataclasses.replace(recipe.export, clips_measured=0))
     figures = export(options.data, load_dataset(options.cache, recipe), recipe, options.out)
     for name, value in figures.items():
         print(f"{name}: {value}")

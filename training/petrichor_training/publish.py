@@ -25,7 +25,8 @@ class Publisher:
     def __init__(self, voice: Path, every: int, recipe: str, cache: Path) -> None:
         """Keep where to and how often."""
         self.voice, self.every = voice, every
-        self._command = [sys.executable, "-m", "petrichor_training.command_line", "export", "--recipe", recipe]
+        self._command = [sys.executable, "-m", "petrichor_training.command_line", "export", "--quick"]
+        self._command += ["--recipe", recipe]
         self._cache = cache
         self._busy: subprocess.Popen[str] | None = None
 

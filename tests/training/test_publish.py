@@ -1,0 +1,65 @@
+"""A voice that is heard while it learns: a real training run beside a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from petrichor.errors import PetrichorError
+from tests.live_server import LiveServer, live_server
+from tests.training.recordings_to_learn import TINY_BIRD, write_three
+from tests.training.test_command_line import ENVIRONMENT, command, succeed
+
+
+def test_a_server_plays_what_is_being_learned(tmp_path: Path) -> None:
+    """Each export is heard of, and the sound goes on; a folder that is not there is told and stops nothing."""
+    recipe, cache, voices = tmp_path / "tiny.toml", tmp_path / "cache", tmp_path / "voices"
+    recipe.write_text(TINY_BIRD.replace("epochs = 2", "epochs = 100000"))
+    voices.mkdir()
+    succeed("prepare", "--recipe", recipe, write_three(tmp_path / "in", "bird"), "--out", cache)
+    with live_server(voices, tmp_path) as server:
+        arguments = ("fit", "--recipe", recipe, cache, "--out", tmp_path / "run", "--threads", 1)
+        publish = ("--publish", voices / "learning.voice", "--publish-every", 1)
+        with subprocess.Popen(command(*arguments, *publish), env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
+            try:
+                versions = [version_heard(server), version_heard(server)]
+            finally:
+                process.terminate()
+        assert process.returncode == 0
+        assert versions[0] != versions[1], "the second has learned more"
+        sound = server.record("learned.wav", lambda: time.sleep(1.0))
+        assert 1e-3 < np.abs(sound).max() <= 1.0
+        assert not [message for message in server.client.heard if message.address == "/learning/failed"]
+
+
+def version_heard(server: LiveServer) -> object:
+    """Return the version of the next voice that is heard; an export takes its time on a busy machine."""
+    for _ in range(4):
+        with contextlib.suppress(PetrichorError):
+            return server.client.wait("/learning/loaded").args[1]
+    pytest.fail("nothing was published")
+
+
+def test_what_cannot_be_published_is_told_and_training_goes_on(tmp_path: Path) -> None:
+    recipe, cache = tmp_path / "tiny.toml", tmp_path / "cache"
+    recipe.write_text(TINY_BIRD)
+    succeed("prepare", "--recipe", recipe, write_three(tmp_path / "in", "bird"), "--out", cache)
+    nowhere = ("--publish", tmp_path / "nowhere" / "bird.voice", "--publish-every", 2)
+    done = subprocess.run(
+        command("fit", "--recipe", recipe, cache, "--out", tmp_path / "run", *nowhere),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "2 of 2 epochs" in done.stdout
+    assert "bird.voice was not published" in done.stderr
+    assert "Traceback" not in done.stderr
