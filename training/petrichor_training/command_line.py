@@ -1,4 +1,4 @@
-"""The command ``petrichor-train``: prepare, fit, export, evaluate, compare."""
+"""The command ``petrichor-train``: prepare, fit, export, evaluate, ablate, compare."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train; goes on where the run folder has a checkpoint")
     fit.add_argument("data", type=Path, metavar="CACHE", help="a folder that prepare wrote")
     fit.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    fit.add_argument("--steps", type=int, default=sys.maxsize, help="stop after so many in all")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
     fit.add_argument(
         "--devices",
@@ -65,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--excerpts", type=int, default=0, help="of 4 s, of each voice (default: as of recordings)")
     evaluate.add_argument("--minutes", type=float, default=2.0, help="in which repetition is looked for (default: 2)")
     evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
+    ablate = commands.add_parser("ablate", help="recipes trained for the same number of steps and compared")
+    ablate.add_argument(
+        "recipes", nargs="+", metavar="RECIPE", help="names or .toml files; the first one's split counts"
+    )
+    ablate.add_argument("--data", type=Path, required=True, help="the folder of recordings")
+    ablate.add_argument("--steps", type=int, required=True, help="that each is trained for")
+    ablate.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    ablate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="caches, runs, voices and the report")
     compare = commands.add_parser("compare", help="spectrograms of sound files side by side, on one scale")
     compare.add_argument("sounds", nargs="+", metavar="TITLE=FILE", help="what to draw, from left to right")
     compare.add_argument("--out", type=Path, required=True, metavar="OUT.png")
@@ -106,7 +115,7 @@ def _fit(options: argparse.Namespace) -> None:
     steps = open_steps(options.threads, options.devices)
     recipe = load_recipe(options.recipe)
     run = open_run(options.out, recipe, load_dataset(options.data, recipe), steps)
-    stop = Stop(seconds=options.minutes * 60)
+    stop = Stop(seconds=options.minutes * 60, steps=options.steps)
     _stop_on_signals(stop)
     after_epoch: list[Publisher | Board] = []
     if options.publish:
@@ -125,8 +134,7 @@ def _fit(options: argparse.Namespace) -> None:
         waited = fit(run, report, stop, after_epoch)
     for listener in after_epoch:
         listener.close()
-    busy = f"networks were computed {100 * waited.share_busy():.0f} % of the time"
-    print(f"{run.epoch} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}; {busy}")
+    print(f"{run.epoch} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}; {waited}")
 
 
 def _stop_on_signals(stop: Stop) -> None:
@@ -165,6 +173,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(f"{options.out / 'report.html'} opens from disk")
 
 
+def _ablate(options: argparse.Namespace) -> None:
+    from petrichor_training.ablation import AblationOptions, ablate  # noqa: PLC0415
+
+    spent = AblationOptions(options.steps, options.threads)
+    print(ablate(options.recipes, options.data, options.out, spent, say=console.print))
+    print(f"{options.out / 'report.html'} opens from disk")
+
+
 def _compare(options: argparse.Namespace) -> None:
     from petrichor_training.comparison import draw_comparison  # noqa: PLC0415
 
@@ -172,7 +188,14 @@ def _compare(options: argparse.Namespace) -> None:
     draw_comparison(sounds, options.out, options.seconds, options.start)
 
 
-COMMANDS = {"prepare": _prepare, "fit": _fit, "export": _export, "evaluate": _evaluate, "compare": _compare}
+COMMANDS = {
+    "prepare": _prepare,
+    "fit": _fit,
+    "export": _export,
+    "evaluate": _evaluate,
+    "ablate": _ablate,
+    "compare": _compare,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

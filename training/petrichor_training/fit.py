@@ -6,6 +6,7 @@ A run folder holds ``checkpoint.npz``, ``recipe.json``, ``losses.csv``, ``probs.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,16 +35,17 @@ class Stop:
     Attributes:
         asked: Somebody wants it to end now, and to be saved.
         seconds: Wall-clock limit.
+        steps: Of the run in all.
     """
 
     asked: bool = False
     seconds: float = float("inf")
+    steps: int = sys.maxsize
     begun: float = field(default_factory=time.monotonic)
 
-    @property
-    def due(self) -> bool:
+    def due(self, run: Run) -> bool:
         """Whether to stop."""
-        return self.asked or time.monotonic() - self.begun >= self.seconds
+        return self.asked or run.step >= self.steps or time.monotonic() - self.begun >= self.seconds
 
 
 @dataclass
@@ -60,9 +62,11 @@ class Waited:
     steps: float = 0.0
     other: float = 0.0
 
-    def share_busy(self) -> float:
-        """Return the share of the time in which networks were computed, 0…1."""
-        return self.steps / max(self.data + self.steps + self.other, 1e-9)
+    def __str__(self) -> str:
+        """Say it in shares."""
+        whole = max(self.data + self.steps + self.other, 1e-9)
+        busy, waiting, rest = (f"{100 * part / whole:.1f} %" for part in (self.steps, self.data, self.other))
+        return f"{self.steps:.1f} s of computation ({busy}), {waiting} waiting for data, {rest} samples and checkpoints"
 
 
 def fit(
@@ -84,7 +88,7 @@ def fit(
     """
     stop = Stop() if stop is None else stop
     loop = _Loop(run, report)
-    while run.epoch < run.recipe.fit.epochs and not stop.due:
+    while run.epoch < run.recipe.fit.epochs and not stop.due(run):
         figures = loop.end_epoch() if loop.step() else None
         if time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds:
             loop.save()

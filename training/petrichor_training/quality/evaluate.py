@@ -30,8 +30,8 @@ class EvaluateOptions:
         seeds: Latents, each with its own noise.
         intensities: At which they play, in turn, 0…1.
         excerpts: Of four seconds, of each voice; 0 = as many as there are of the training recordings.
-        repetition_seconds: Length in which repetition is looked for.
-        intensity_seconds: Length at each of eleven intensities.
+        repetition_seconds: Length in which repetition is looked for; 0 = it is not.
+        intensity_seconds: Length at each of eleven intensities; 0 = at none.
     """
 
     seeds: int = 8
@@ -46,7 +46,7 @@ class EvaluateOptions:
             raise EvaluationError(f"--seeds: got {self.seeds}, expected 2 or more")
         if not all(0 <= intensity <= 1 for intensity in self.intensities) or not self.intensities:
             raise EvaluationError(f"--intensities: got {self.intensities}, expected numbers from 0 to 1")
-        if self.repetition_seconds < 3 or self.intensity_seconds < 1:
+        if 0 < self.repetition_seconds < 3 or 0 < self.intensity_seconds < 1:
             raise EvaluationError("expected 3 s or more to look for repetition, 1 s or more at each intensity")
 
 
@@ -98,11 +98,13 @@ def _of_voice(path: Path, reference: Reference, count: int, options: EvaluateOpt
     say(f"{name}: {count} excerpts")
     excerpts = play(path, count, range(1, options.seeds + 1), options.intensities)
     figures = reference.figures(measure(excerpts))
-    say(f"{name}: {options.repetition_seconds:g} s for repetition")
-    middle = options.intensities[len(options.intensities) // 2]
-    figures["repetition"] = asdict(repetition(render(path, options.repetition_seconds, 1, middle)))
-    say(f"{name}: eleven intensities")
-    figures["intensity"] = intensity_figures(path, options.intensity_seconds)
+    if options.repetition_seconds:
+        say(f"{name}: {options.repetition_seconds:g} s for repetition")
+        middle = options.intensities[len(options.intensities) // 2]
+        figures["repetition"] = asdict(repetition(render(path, options.repetition_seconds, 1, middle)))
+    if options.intensity_seconds:
+        say(f"{name}: eleven intensities")
+        figures["intensity"] = intensity_figures(path, options.intensity_seconds)
     return Column(name, figures, _sounds(excerpts))
 
 
