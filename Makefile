@@ -13,7 +13,8 @@ serve: $(VENV)/.server  ## the server, for your own patches
 
 test: $(VENV)/.dev check  ## style, types and all tests, with the real Pd and the real scsynth
 	tests/install-programs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/server tests/patches
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/training
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

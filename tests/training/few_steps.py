@@ -1,31 +1,40 @@
 """Trains three steps from weights that any backend and any number of devices begins with, and prints the figures.
 
-python -m tests.training.few_steps RECIPE.toml CACHE RUN DEVICES
+Run as ``python -m tests.training.few_steps DEVICES FOLDER…``; every folder holds recipe.toml and cache, and gives one
+line of JSON.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from petrichor_training.backend import open_steps
+from petrichor_training.backend import Steps, open_steps
 from petrichor_training.dataset import load_dataset
 from petrichor_training.recipe import load_recipe
 from petrichor_training.run import open_run
 
 
-def main(recipe_path: str, cache: str, folder: str, devices: str) -> None:
+def main(devices: str, *folders: str) -> None:
     if devices == "all":
         import tensorflow as tf
 
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     steps = open_steps(1, devices)
-    recipe = load_recipe(recipe_path)
-    run = open_run(Path(folder), recipe, load_dataset(Path(cache), recipe), steps)
+    for folder in folders:
+        print(json.dumps(few_steps(Path(folder), steps)))
+
+
+def few_steps(folder: Path, steps: Steps) -> dict[str, Any]:
+    recipe = load_recipe(str(folder / "recipe.toml"))
+    with tempfile.TemporaryDirectory() as run_folder:
+        run = open_run(Path(run_folder), recipe, load_dataset(folder / "cache", recipe), steps)
     random = np.random.default_rng(7)
     for network in (run.gan.generator, run.gan.discriminator):
         for weight in network.trainable_weights:
@@ -43,7 +52,7 @@ def main(recipe_path: str, cache: str, folder: str, devices: str) -> None:
             alone(*batch)
         figures.append(both(*last))
     averaged = sum(float(np.abs(weight).sum()) for weight in run.gan.averaged.get_weights())
-    print(json.dumps({"replicas": steps.replicas, "figures": figures, "averaged": averaged}))
+    return {"replicas": steps.replicas, "figures": figures, "averaged": averaged}
 
 
 if __name__ == "__main__":

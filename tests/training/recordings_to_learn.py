@@ -21,6 +21,8 @@ discriminator = [16, 8]
 batch = 4
 epochs = 2
 checkpoint_seconds = 0.0
+[export]
+clips_measured = 64
 """
 
 TINY_RAIN = """
@@ -44,6 +46,9 @@ batch = 4
 epochs = 2
 steps_per_epoch = 3
 checkpoint_seconds = 0.0
+[export]
+clips_measured = 64
+truncation = 1.0
 """
 
 

@@ -23,22 +23,20 @@ def test_recipes_are_trained_alike_and_compared(tmp_path: Path) -> None:
     recordings.mkdir()
     for index in range(4):
         soundfile.write(recordings / f"{index}.wav", chirp(9.0, 16_000, index), 16_000)
-    plain, hinge = tmp_path / "plain.toml", tmp_path / "hinge.toml"
+    plain, hinge, out = tmp_path / "plain.toml", tmp_path / "hinge.toml", tmp_path / "out"
     tiny = TINY_BIRD.replace("min_clarity_db", "validation_share = 0.3\nmin_clarity_db")
     plain.write_text(tiny)
-    hinge.write_text(tiny + 'loss = "hinge"\n')
+    hinge.write_text(tiny.replace("[fit]", '[fit]\nloss = "hinge"'))
     said: list[str] = []
-    table = ablate([str(plain), str(hinge)], recordings, tmp_path / "out", LITTLE, said.append)
-    assert said[:2] == ["plain: 5 steps", "hinge: 5 steps"]
+    ablate([str(plain)], recordings, out, LITTLE, said.append)
+    table = ablate([str(plain), str(hinge)], recordings, out, LITTLE, said.append)
+    assert [what for what in said if "steps" in what] == ["plain: 5 steps", "hinge: 5 steps"], "each only once"
     rows = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
     assert rows == ["plain", "hinge"]
-    assert [read_progress(tmp_path / "out" / "runs" / name).step for name in rows] == [5, 5]
-    assert len(list((tmp_path / "out" / "caches").iterdir())) == 1, "they prepare the same"
-    assert (tmp_path / "out" / "table.md").read_text() == table
-    assert (tmp_path / "out" / "report.html").is_file()
-    said.clear()
-    assert ablate([str(plain)], recordings, tmp_path / "out", LITTLE, said.append).count("\n") == 3
-    assert said[0] == "listening", "what is trained is not trained again"
+    assert [read_progress(out / "runs" / name).step for name in rows] == [5, 5]
+    assert len(list((out / "caches").iterdir())) == 1, "they prepare the same"
+    assert (out / "table.md").read_text() == table
+    assert (out / "report.html").is_file()
 
 
 def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -23,30 +23,38 @@ from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, write_three
 
 ROOT = Path(__file__).parents[2]
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-PENALISED = '\nloss = "wasserstein"\ngradient_penalty = 10.0\ndiscriminator_steps = 2\n'
+PENALISED = '[fit]\nloss = "wasserstein"\ngradient_penalty = 10.0\ndiscriminator_steps = 2'
 LOOKED_AT = "\n[analysis]\nimage = 32\nviews = [64, 256]\n"
 RECIPES = {
-    "bird": TINY_BIRD + PENALISED,
+    "bird": TINY_BIRD.replace("[fit]", PENALISED),
     "bird-spectrograms": TINY_BIRD.replace("[16, 8]", "[4, 8]") + LOOKED_AT,
     "rain": TINY_RAIN,
 }
 
 
-def prepared(folder: Path, text: str) -> tuple[Path, Path]:
-    recipe = folder / "recipe.toml"
-    recipe.write_text(text)
-    base = load_recipe(str(recipe)).base
-    prepare(write_three(folder / "in", base), folder / "cache", load_recipe(str(recipe)))
-    return recipe, folder / "cache"
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder for each recipe, with recipe.toml and cache."""
+    found = {}
+    for name, text in RECIPES.items():
+        found[name] = folder = tmp_path_factory.mktemp(name)
+        (folder / "recipe.toml").write_text(text)
+        recipe = load_recipe(str(folder / "recipe.toml"))
+        prepare(write_three(folder / "in", recipe.base), folder / "cache", recipe)
+    return found
 
 
-def few_steps(recipe: Path, cache: Path, folder: Path, backend: str, devices: str = "one") -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.training.few_steps", *map(str, (recipe, cache, folder, devices))]
+@pytest.fixture(scope="module")
+def on_tensorflow(folders: dict[str, Path]) -> dict[str, Any]:
+    return few_steps(folders, "tensorflow")
+
+
+def few_steps(folders: dict[str, Path], backend: str, devices: str = "one") -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.training.few_steps", devices, *map(str, folders.values())]
     environment = {**QUIET, "KERAS_BACKEND": backend}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return dict(zip(folders, map(json.loads, done.stdout.splitlines()[-len(folders) :]), strict=True))
 
 
 def is_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -58,27 +66,24 @@ def is_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_jax_takes_tensorflows_steps(tmp_path: Path, name: str) -> None:
+def test_jax_takes_tensorflows_steps(folders: dict[str, Path], on_tensorflow: dict[str, Any]) -> None:
     """Every step moves the losses by far more than the two differ."""
-    recipe, cache = prepared(tmp_path, RECIPES[name])
-    wanted = few_steps(recipe, cache, tmp_path / "one", "tensorflow")
-    losses = [figures["discriminator_loss"] for figures in wanted["figures"]]
-    assert min(abs(losses[0] - losses[1]), abs(losses[1] - losses[2])) > 1e-3
-    assert is_alike(few_steps(recipe, cache, tmp_path / "two", "jax"), wanted)
+    on_jax = few_steps(folders, "jax")
+    for name, wanted in on_tensorflow.items():
+        losses = [figures["discriminator_loss"] for figures in wanted["figures"]]
+        assert min(abs(losses[0] - losses[1]), abs(losses[1] - losses[2])) > 1e-3
+        assert is_alike(on_jax[name], wanted), name
 
 
-def test_two_devices_share_a_batch(tmp_path: Path) -> None:
-    recipe, cache = prepared(tmp_path, RECIPES["bird"])
-    alone = few_steps(recipe, cache, tmp_path / "one", "tensorflow")
-    shared = few_steps(recipe, cache, tmp_path / "two", "tensorflow", "all")
-    assert (alone["replicas"], shared["replicas"]) == (1, 2)
-    assert is_alike(shared, alone)
+def test_two_devices_share_a_batch(folders: dict[str, Path], on_tensorflow: dict[str, Any]) -> None:
+    shared = few_steps({"bird": folders["bird"]}, "tensorflow", "all")["bird"]
+    assert (on_tensorflow["bird"]["replicas"], shared["replicas"]) == (1, 2)
+    assert is_alike(shared, on_tensorflow["bird"])
 
 
-def test_two_machines_on_loopback_make_the_run_that_one_makes(tmp_path: Path) -> None:
+def test_two_machines_on_loopback_make_the_run_that_one_makes(folders: dict[str, Path], tmp_path: Path) -> None:
     """Two workers of the real command; only the first writes."""
-    recipe, cache = prepared(tmp_path, TINY_BIRD)
+    recipe, cache = (folders["bird"] / name for name in ("recipe.toml", "cache"))
     with fit(recipe, cache, tmp_path / "alone") as process:
         told = process.communicate()[0]
     assert process.returncode == 0, told

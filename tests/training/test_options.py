@@ -37,7 +37,8 @@ Changes = dict[str, dict[str, Any]]
 
 def recipe_of(base: str, changes: Changes) -> Recipe:
     table = tomllib.loads(TINY_BIRD if base == "bird" else TINY_RAIN)
-    changes = {**changes, "fit": {"checkpoint_seconds": 1000.0, **changes.get("fit", {})}}
+    brief = {"checkpoint_seconds": 1000.0, "epochs": 1} if base == "rain" else {"checkpoint_seconds": 1000.0}
+    changes = {**changes, "fit": {**brief, **changes.get("fit", {})}}
     return from_table({**table, **{name: {**table.get(name, {}), **values} for name, values in changes.items()}})
 
 
@@ -134,7 +135,7 @@ def test_the_penalty_brings_the_slope_to_one(trained: Callable[[str, Changes], R
 def test_several_discriminator_steps_move_it_further_and_the_generator_as_often(
     trained: Callable[[str, Changes], Run],
 ) -> None:
-    one, three = (trained("rain", {"fit": {"discriminator_steps": count}}) for count in (1, 3))
+    one, three = (trained("bird", {"fit": {"discriminator_steps": count}}) for count in (1, 3))
     assert int(one.gan.d_optimizer.iterations) == int(one.gan.g_optimizer.iterations) == one.step
     assert int(three.gan.g_optimizer.iterations) == three.step
     assert int(three.gan.d_optimizer.iterations) == 3 * three.step

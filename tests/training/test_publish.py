@@ -6,6 +6,8 @@ import contextlib
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,15 +15,17 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from petrichor.errors import PetrichorError
+from petrichor_training.publish import Publisher
+from petrichor_training.run import Run
 from tests.live_server import LiveServer, live_server
 from tests.training.recordings_to_learn import TINY_BIRD, write_three
-from tests.training.test_command_line import ENVIRONMENT, command, succeed
+from tests.training.test_command_line import ENVIRONMENT, command, succeed, train
 
 
 def test_a_server_plays_what_is_being_learned(tmp_path: Path) -> None:
     """Each export is heard of, and the sound goes on; a folder that is not there is told and stops nothing."""
     recipe, cache, voices = tmp_path / "tiny.toml", tmp_path / "cache", tmp_path / "voices"
-    recipe.write_text(TINY_BIRD.replace("epochs = 2", "epochs = 100000"))
+    recipe.write_text(TINY_BIRD.replace("epochs = 2", "epochs = 100000").replace("seconds = 0.0", "seconds = 1e6"))
     voices.mkdir()
     succeed("prepare", "--recipe", recipe, write_three(tmp_path / "in", "bird"), "--out", cache)
     with live_server(voices, tmp_path) as server:
@@ -47,19 +51,24 @@ def version_heard(server: LiveServer) -> object:
     pytest.fail("nothing was published")
 
 
-def test_what_cannot_be_published_is_told_and_training_goes_on(tmp_path: Path) -> None:
-    recipe, cache = tmp_path / "tiny.toml", tmp_path / "cache"
-    recipe.write_text(TINY_BIRD)
-    succeed("prepare", "--recipe", recipe, write_three(tmp_path / "in", "bird"), "--out", cache)
-    nowhere = ("--publish", tmp_path / "nowhere" / "bird.voice", "--publish-every", 2)
-    done = subprocess.run(
-        command("fit", "--recipe", recipe, cache, "--out", tmp_path / "run", *nowhere),
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert "2 of 2 epochs" in done.stdout
-    assert "bird.voice was not published" in done.stderr
+def test_a_folder_that_is_not_there_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    arguments = ("--out", tmp_path / "run", "--publish", tmp_path / "nowhere" / "bird.voice")
+    done = train("fit", "--recipe", "bird", tmp_path / "cache", *arguments)
+    assert done.returncode == 1
+    assert "expected NAME.voice in a folder that is there" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_export_that_fails_is_told_and_training_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    saved: list[bool] = []
+    run = cast(Run, SimpleNamespace(epoch=2, folder=tmp_path, save=lambda: saved.append(True)))
+    publisher = Publisher(tmp_path / "bird.voice", 2, "bird", tmp_path / "no cache")
+    with caplog.at_level("WARNING"):
+        publisher(run, {})
+        publisher.close()
+        assert "bird.voice was not published" in caplog.text
+        assert "not a prepared cache" in " ".join(caplog.text.split())
+        run.epoch = 3
+        publisher(run, {})
+    assert len(saved) == 1, "nothing was due at epoch 3"

@@ -106,20 +106,22 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    from petrichor_training.backend import open_steps  # noqa: PLC0415
-    from petrichor_training.dataset import load_dataset  # noqa: PLC0415
-    from petrichor_training.fit import Stop, fit  # noqa: PLC0415
     from petrichor_training.publish import Publisher  # noqa: PLC0415
-    from petrichor_training.run import open_run  # noqa: PLC0415
 
-    steps = open_steps(options.threads, options.devices)
     recipe = load_recipe(options.recipe)
-    run = open_run(options.out, recipe, load_dataset(options.data, recipe), steps)
-    stop = Stop(seconds=options.minutes * 60, steps=options.steps)
-    _stop_on_signals(stop)
     after_epoch: list[Publisher | Board] = []
     if options.publish:
         after_epoch.append(Publisher(options.publish, options.publish_every, options.recipe, options.data))
+
+    from petrichor_training.backend import open_steps  # noqa: PLC0415  (ten seconds)
+    from petrichor_training.dataset import load_dataset  # noqa: PLC0415
+    from petrichor_training.fit import Stop, fit  # noqa: PLC0415
+    from petrichor_training.run import open_run  # noqa: PLC0415
+
+    steps = open_steps(options.threads, options.devices)
+    run = open_run(options.out, recipe, load_dataset(options.data, recipe), steps)
+    stop = Stop(seconds=options.minutes * 60, steps=options.steps)
+    _stop_on_signals(stop)
     if options.tensorboard:
         from petrichor_training.board import Board  # noqa: PLC0415  (TensorFlow)
 

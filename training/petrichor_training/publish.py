@@ -6,8 +6,13 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from petrichor_training.run import Run
+from petrichor.voice_file import SUFFIX
+from petrichor_training.errors import ExportError
+
+if TYPE_CHECKING:
+    from petrichor_training.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +28,13 @@ class Publisher:
     """
 
     def __init__(self, voice: Path, every: int, recipe: str, cache: Path) -> None:
-        """Keep where to and how often."""
+        """Keep where to and how often.
+
+        Raises:
+            ExportError: There is no such folder, or the file would be no voice.
+        """
+        if voice.suffix != SUFFIX or not voice.parent.is_dir():
+            raise ExportError(f"{voice} cannot be published: expected NAME{SUFFIX} in a folder that is there")
         self.voice, self.every = voice, every
         self._command = [sys.executable, "-m", "petrichor_training.command_line", "export", "--quick"]
         self._command += ["--recipe", recipe]
