@@ -78,7 +78,7 @@ def test_from_folder_to_voice(tmp_path: Path, kind: str) -> None:
     assert (voice.info.inversion is None) == (kind == "bird")
 
 
-def test_killed_and_resumed(tmp_path: Path) -> None:
+def test_killed_and_resumed_it_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path) -> None:
     recipe, cache = prepared(tmp_path, "bird")
     run, long = tmp_path / "run", tmp_path / "long.toml"
     long.write_text(recipe.read_text().replace("epochs = 2", "epochs = 1000000"))
@@ -98,6 +98,10 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     succeed("fit", "--recipe", long, cache, "--out", run)
     assert read_progress(run).epoch == before.epoch + 2
     assert epochs_of(run) == list(range(1, before.epoch + 3))
+    succeed("fit", "--recipe", long, cache, "--out", tmp_path / "unbroken")
+    with np.load(run / "checkpoint.npz") as resumed, np.load(tmp_path / "unbroken" / "checkpoint.npz") as unbroken:
+        assert resumed.files == unbroken.files
+        assert all(np.array_equal(resumed[name], unbroken[name]) for name in resumed.files)
 
 
 def test_interrupted_it_saves(tmp_path: Path) -> None:
