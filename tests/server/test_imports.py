@@ -1,4 +1,7 @@
-"""Who may import whom: the server never training nor TensorFlow; training only the voice file's contract."""
+"""Who may import whom: the server never training nor TensorFlow; training only the contract.
+
+The contract is the voice file, and the pure functions that say what its latents and images stand for.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = {"petrichor", "petrichor.voice_file", "petrichor.errors"}
+CONTRACT = {
+    "petrichor",
+    "petrichor.errors",
+    "petrichor.inversion",
+    "petrichor.latent",
+    "petrichor.mel",
+    "petrichor.voice_file",
+}
 
 
 def imports(folder: Path) -> Iterator[tuple[str, str]]:
