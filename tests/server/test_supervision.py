@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -23,7 +24,8 @@ from petrichor.bench.listening import largest_step, longest_silence
 from petrichor.bench.rig import PITCHES, Rig, descendants
 from petrichor.slots import SLOTS
 from petrichor.supervisor import HANG
-from tests.live_server import Listener, LiveServer, left_behind, live_server, wait_until
+from tests.live_server import TIMEOUT, Listener, LiveServer, left_behind, live_server, wait_until
+from tests.patches.process import wait_for
 from tests.sound import level
 
 RATE = 48000
@@ -31,7 +33,7 @@ CLICK = 0.02  # of full scale; the probe's tone has 0.25
 
 
 def heard_during(rig: Rig, act: Callable[[], object], seconds: float = 0.5) -> np.ndarray:
-    """Return what a listener at real-time pace hears from just before `act()` until so long after it."""
+    """Return what a listener at real-time pace hears from just before `act()` until it has heard so much after it."""
     sound: list[np.ndarray] = []
     stop = threading.Event()
 
@@ -48,7 +50,8 @@ def heard_during(rig: Rig, act: Callable[[], object], seconds: float = 0.5) -> n
     try:
         wait_until(lambda: len(sound) > RATE // 4 // 512, "sound")
         act()
-        time.sleep(seconds)
+        wanted = len(sound) + math.ceil(seconds * RATE / 512)
+        wait_until(lambda: len(sound) >= wanted, "the sound after it")
     finally:
         stop.set()
         thread.join()
@@ -229,7 +232,7 @@ def test_one_file_plays_under_many_names_until_the_slots_are_used_up(rig: Rig) -
         return [voice for voice in rig.status()["voices"] if voice[1] == "playing"]  # type: ignore[attr-defined]
 
     # More than two cores can carry: one that was late to start counts as hung, and is replaced.
-    wait_until(lambda: len(playing()) == SLOTS, "all of them to play")
+    wait_for(lambda: len(playing()) == SLOTS, 4 * TIMEOUT, "all of them to play")
     voices = playing()
     refusals = [message for message in rig.client.heard if message.address == "/fail"]
     assert len(refusals) == 4

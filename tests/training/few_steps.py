@@ -10,14 +10,17 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from petrichor_training.backend import Steps, open_steps
+from petrichor_training.backend import open_steps
 from petrichor_training.dataset import load_dataset
 from petrichor_training.recipe import load_recipe
 from petrichor_training.run import open_run
+
+if TYPE_CHECKING:
+    from petrichor_training.backend import Steps
 
 
 def main(devices: str, *folders: str) -> None:
@@ -35,6 +38,7 @@ def few_steps(folder: Path, steps: Steps) -> dict[str, Any]:
     recipe = load_recipe(str(folder / "recipe.toml"))
     with tempfile.TemporaryDirectory() as run_folder:
         run = open_run(Path(run_folder), recipe, load_dataset(folder / "cache", recipe), steps)
+    begun = sum(float(np.abs(weight).sum()) for weight in run.gan.generator.get_weights())
     random = np.random.default_rng(7)
     for network in (run.gan.generator, run.gan.discriminator):
         for weight in network.trainable_weights:
@@ -52,7 +56,7 @@ def few_steps(folder: Path, steps: Steps) -> dict[str, Any]:
             alone(*batch)
         figures.append(both(*last))
     averaged = sum(float(np.abs(weight).sum()) for weight in run.gan.averaged.get_weights())
-    return {"replicas": steps.replicas, "figures": figures, "averaged": averaged}
+    return {"replicas": steps.replicas, "figures": figures, "averaged": averaged, "begun": begun}
 
 
 if __name__ == "__main__":

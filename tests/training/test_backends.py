@@ -8,9 +8,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
@@ -75,45 +79,69 @@ def test_jax_takes_tensorflows_steps(folders: dict[str, Path], on_tensorflow: di
         assert is_alike(on_jax[name], wanted), name
 
 
+def test_first_weights_are_the_seeds(folders: dict[str, Path], on_tensorflow: dict[str, Any]) -> None:
+    """A process of its own begins with the same."""
+    for name, again in few_steps(folders, "tensorflow").items():
+        assert again["begun"] == on_tensorflow[name]["begun"], name
+
+
 def test_two_devices_share_a_batch(folders: dict[str, Path], on_tensorflow: dict[str, Any]) -> None:
-    shared = few_steps({"bird": folders["bird"]}, "tensorflow", "all")["bird"]
-    assert (on_tensorflow["bird"]["replicas"], shared["replicas"]) == (1, 2)
-    assert is_alike(shared, on_tensorflow["bird"])
+    """The rain's figures are others: its batch normalisation takes the mean of each device's part."""
+    for name, shared in few_steps(folders, "tensorflow", "all").items():
+        assert (on_tensorflow[name]["replicas"], shared["replicas"]) == (1, 2)
+        if name != "rain":
+            assert is_alike(shared, on_tensorflow[name]), name
+        else:
+            assert all(np.isfinite(list(figures.values())).all() for figures in shared["figures"])
 
 
 def test_two_machines_on_loopback_make_the_run_that_one_makes(folders: dict[str, Path], tmp_path: Path) -> None:
-    """Two workers of the real command; only the first writes."""
+    """Two workers of the real command, stopped in the middle of an epoch and gone on with; only the first writes."""
     recipe, cache = (folders["bird"] / name for name in ("recipe.toml", "cache"))
-    with fit(recipe, cache, tmp_path / "alone") as process:
-        told = process.communicate()[0]
-    assert process.returncode == 0, told
-    ports = free_ports(2)
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    workers = [
-        fit(
-            recipe,
-            cache,
-            tmp_path / f"worker-{index}",
-            {"cluster": cluster, "task": {"type": "worker", "index": index}},
-        )
-        for index in range(2)
-    ]
-    with workers[0], workers[1]:
-        told = [worker.communicate()[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], told
-    alone, together = (losses_of(tmp_path / name) for name in ("alone", "worker-0"))
-    assert len(alone) == 2
-    for one, other in zip(alone, together, strict=True):
+    (alone,) = fit_all(recipe, cache, [tmp_path / "alone"])
+    assert alone.returncode == 0, alone.told
+    workers = [tmp_path / "first", tmp_path / "second"]
+    for limit in (["--steps", "4"], []):
+        for worker in fit_all(recipe, cache, workers, limit):
+            assert worker.returncode == 0, worker.told
+    wanted, got = (losses_of(tmp_path / name) for name in ("alone", "first"))
+    assert len(wanted) == 2
+    for one, other in zip(wanted, got, strict=True):
         assert other == pytest.approx(one, rel=1e-3)
-    assert not (tmp_path / "worker-1" / "losses.csv").exists()
-    assert not (tmp_path / "worker-1" / "checkpoint.npz").exists()
+    assert not (tmp_path / "second" / "losses.csv").exists()
+    (tmp_path / "second" / "checkpoint.npz").unlink()
+    for worker in fit_all(recipe, cache, workers):
+        assert worker.returncode == 1
+        assert "another machine's run at another" in " ".join(worker.told.split())
 
 
-def fit(recipe: Path, cache: Path, folder: Path, task: dict[str, Any] | None = None) -> subprocess.Popen[str]:
-    options = ["--recipe", recipe, cache, "--out", folder, "--threads", 1, *(["--devices", "cluster"] if task else [])]
-    command = [sys.executable, "-m", "petrichor_training.command_line", "fit", *map(str, options)]
-    environment = {**QUIET, **({"TF_CONFIG": json.dumps(task)} if task else {})}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended, and what it said."""
+
+    returncode: int
+    told: str
+
+
+def fit_all(recipe: Path, cache: Path, folders: list[Path], options: Sequence[str] = ()) -> list[Ended]:
+    """Run fit for every folder at once: one alone, several as machines of a cluster. None is left running."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(len(folders))]}
+    with ExitStack() as stack:
+        processes, logs = [], []
+        for index, folder in enumerate(folders):
+            arguments = ["--recipe", recipe, cache, "--out", folder, "--threads", 1, *options]
+            environment = dict(QUIET)
+            if len(folders) > 1:
+                arguments += ["--devices", "cluster"]
+                environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+            command = [sys.executable, "-m", "petrichor_training.command_line", "fit", *map(str, arguments)]
+            logs.append(folder.with_suffix(".log"))
+            log = stack.enter_context(logs[-1].open("w"))
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            stack.callback(processes[-1].wait)
+            stack.callback(processes[-1].kill)
+        codes = [process.wait(200) for process in processes]
+    return [Ended(code, log.read_text()) for code, log in zip(codes, logs, strict=True)]
 
 
 def losses_of(run: Path) -> list[tuple[float, float]]:
@@ -122,10 +150,8 @@ def losses_of(run: Path) -> list[tuple[float, float]]:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]

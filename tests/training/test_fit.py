@@ -17,7 +17,7 @@ from petrichor_training.errors import CheckpointError, DivergedError
 from petrichor_training.fit import Stop, fit
 from petrichor_training.prepare import prepare
 from petrichor_training.recipe import Recipe, load_recipe
-from petrichor_training.run import Run
+from petrichor_training.run import Run, check_recipe
 from petrichor_training.run import open_run as open_run_with
 from tests.training.recordings_to_learn import TINY_BIRD, write_three
 
@@ -94,8 +94,21 @@ def test_not_a_number_stops_with_a_diagnosis(tmp_path: Path, tiny: Recipe, data:
 def test_another_recipes_run_is_refused(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
     fit(open_run(tmp_path / "run", tiny, data))
     other = dataclasses.replace(tiny, network=dataclasses.replace(tiny.network, generator=(8, 8)))
-    with pytest.raises(CheckpointError, match="was begun with network"):
+    with pytest.raises(CheckpointError, match=r"was begun with network\.generator"):
         open_run(tmp_path / "run", other, data)
+
+
+def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
+    fit(open_run(tmp_path / "run", tiny, data))
+    progress = read_progress(tmp_path / "run")
+    assert progress is not None
+    del progress.settings["network"]["spectral_normalisation"], progress.settings["analysis"]["mel"]
+    check_recipe(tmp_path, progress, tiny)
+    seen = dataclasses.replace(tiny, analysis=dataclasses.replace(tiny.analysis, views=(128,), mel=True))
+    with pytest.raises(CheckpointError, match=r"was begun with analysis\.mel = False, the recipe says True"):
+        check_recipe(tmp_path, progress, seen)
+    heard = dataclasses.replace(tiny, analysis=dataclasses.replace(tiny.analysis, iterations=7))
+    check_recipe(tmp_path, progress, heard)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="a run to a voice file")
     export.add_argument("data", type=Path, metavar="RUN", help="a folder that fit wrote")
     export.add_argument("--cache", type=Path, required=True, help="the cache the run was trained on")
+    export.add_argument("--no-directions", action="store_true", help="fit none")
     export.add_argument("--quick", action="store_true", help="fit no directions, choose no truncation")
     for command in (prepare, fit, export):
         command.add_argument("--recipe", required=True, help='"bird", "rain" or a .toml file of differences')
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--intensities", type=float, nargs="+", default=[0.5], help="at which they play, in turn (default: 0.5)"
     )
     evaluate.add_argument("--excerpts", type=int, default=0, help="of 4 s, of each voice (default: as of recordings)")
-    evaluate.add_argument("--minutes", type=float, default=2.0, help="in which repetition is looked for (default: 2)")
+    evaluate.add_argument("--minutes", type=float, default=2.0, help="searched for repetition, 0 = none (default: 2)")
     evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
     ablate = commands.add_parser("ablate", help="recipes trained for the same number of steps and compared")
     ablate.add_argument(
@@ -106,37 +108,49 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    from petrichor_training.publish import Publisher  # noqa: PLC0415
+    from petrichor_training.publish import check_place  # noqa: PLC0415
 
-    recipe = load_recipe(options.recipe)
-    after_epoch: list[Publisher | Board] = []
     if options.publish:
-        after_epoch.append(Publisher(options.publish, options.publish_every, options.recipe, options.data))
+        check_place(options.publish)  # before ten seconds of imports
 
-    from petrichor_training.backend import open_steps  # noqa: PLC0415  (ten seconds)
+    from petrichor_training.backend import open_steps  # noqa: PLC0415
     from petrichor_training.dataset import load_dataset  # noqa: PLC0415
     from petrichor_training.fit import Stop, fit  # noqa: PLC0415
     from petrichor_training.run import open_run  # noqa: PLC0415
 
+    recipe = load_recipe(options.recipe)
     steps = open_steps(options.threads, options.devices)
     run = open_run(options.out, recipe, load_dataset(options.data, recipe), steps)
     stop = Stop(seconds=options.minutes * 60, steps=options.steps)
     _stop_on_signals(stop)
-    if options.tensorboard:
-        from petrichor_training.board import Board  # noqa: PLC0415  (TensorFlow)
-
-        after_epoch.append(Board(options.out))
-    with _bar("epoch {task.fields[epoch]} of " + str(recipe.fit.epochs), "{task.fields[figures]}") as bar:
+    with ExitStack() as stack:
+        bar = stack.enter_context(
+            _bar("epoch {task.fields[epoch]} of " + str(recipe.fit.epochs), "{task.fields[figures]}")
+        )
         task = bar.add_task("", epoch=run.epoch, figures="")
 
         def report(epoch: int, step: int, steps: int, figures: dict[str, float]) -> None:
             text = f"G {figures['generator_loss']:.3f} D {figures['discriminator_loss']:.3f}"
             bar.update(task, completed=step, total=steps, epoch=epoch, figures=text)
 
-        waited = fit(run, report, stop, after_epoch)
-    for listener in after_epoch:
-        listener.close()
+        waited = fit(run, report, stop, _listeners(options, stack) if steps.chief else [])
     print(f"{run.epoch} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}; {waited}")
+
+
+def _listeners(options: argparse.Namespace, stack: ExitStack) -> list[Publisher | Board]:
+    """What is called after every epoch, closed with the stack."""
+    found: list[Publisher | Board] = []
+    if options.publish:
+        from petrichor_training.publish import Publisher  # noqa: PLC0415
+
+        found.append(Publisher(options.publish, options.publish_every, options.recipe, options.data))
+    if options.tensorboard:
+        from petrichor_training.board import Board  # noqa: PLC0415  (TensorFlow)
+
+        found.append(Board(options.out))
+    for listener in found:
+        stack.callback(listener.close)
+    return found
 
 
 def _stop_on_signals(stop: Stop) -> None:
@@ -152,11 +166,16 @@ def _stop_on_signals(stop: Stop) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from petrichor_training.dataset import load_dataset  # noqa: PLC0415
+    from petrichor_training.exploration import usual_truncation  # noqa: PLC0415
     from petrichor_training.export import export  # noqa: PLC0415
 
     recipe = load_recipe(options.recipe)
+    settings = recipe.export
+    if options.quick or options.no_directions:
+        settings = dataclasses.replace(settings, clips_measured=0)
     if options.quick:
-        recipe = dataclasses.replace(recipe, export=dataclasses.replace(recipe.export, clips_measured=0))
+        settings = dataclasses.replace(settings, truncation=usual_truncation(recipe))
+    recipe = dataclasses.replace(recipe, export=settings)
     figures = export(options.data, load_dataset(options.cache, recipe), recipe, options.out)
     for name, value in figures.items():
         print(f"{name}: {value}")

@@ -62,34 +62,49 @@ def fit_directions(latents: np.ndarray, measures: dict[str, np.ndarray]) -> list
     if not changing:
         return []
     wanted = np.stack([(values - values.mean()) / values.std() for values in changing.values()], axis=1)
-    guesses = _unseen(latents, wanted)
-    correlations = np.array([_correlations(guess, wanted) for guess in guesses])
-    best = correlations.argmax(axis=0)
-    found = []
-    for index, name in enumerate(changing):
-        (vector,) = _ridges(latents, wanted[:, index : index + 1], RIDGES[best[index] : best[index] + 1])
-        length = float(np.linalg.norm(vector))
-        unit = (vector[:, 0] / max(length, 1e-12)).astype(np.float32)
-        found.append(Direction(name, unit, float(correlations[best[index], index])))
-    return found
+    correlations = _correlations(_unseen(latents, wanted), wanted)
+    vectors = _fitted(latents, wanted)
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=0), 1e-12)
+    return [
+        Direction(name, units[:, index].astype(np.float32), float(correlations[index]))
+        for index, name in enumerate(changing)
+    ]
+
+
+def least_correlation(clips: int) -> float:
+    """Return the correlation below which a direction is not to be trusted: `LEAST`, or four times what chance gives."""
+    return max(LEAST, 4 / np.sqrt(clips))
 
 
 def _unseen(latents: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return what fits that left a fold out say of it. Shape [ridges, clips, measures]"""
-    guesses = np.zeros((len(RIDGES), *wanted.shape))
-    folds = np.arange(len(latents)) % FOLDS
+    """Return what fits say of the clips that each had not seen, ridge and all. Shape [clips, measures]"""
+    guess, folds = np.zeros_like(wanted), np.arange(len(latents)) % FOLDS
     for fold in range(FOLDS):
         kept = folds != fold
-        for guess, vectors in zip(guesses, _ridges(latents[kept], wanted[kept], RIDGES), strict=True):
+        guess[~kept] = latents[~kept] @ _fitted(latents[kept], wanted[kept])
+    return guess
+
+
+def _fitted(latents: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the regression on each measure, each with the ridge that foretells clips left out best.
+
+    Shape [latent_size, measures]
+    """
+    guesses, folds = np.zeros((len(RIDGES), *wanted.shape)), np.arange(len(latents)) % FOLDS
+    for fold in range(FOLDS):
+        kept = folds != fold
+        for guess, vectors in zip(guesses, _ridges(latents[kept], wanted[kept]), strict=True):
             guess[~kept] = latents[~kept] @ vectors
-    return guesses
+    best = np.argmax([_correlations(guess, wanted) for guess in guesses], axis=0)
+    whole = _ridges(latents, wanted)
+    return np.stack([whole[ridge][:, measure] for measure, ridge in enumerate(best)], axis=1)
 
 
-def _ridges(latents: np.ndarray, wanted: np.ndarray, ridges: np.ndarray) -> list[np.ndarray]:
-    """Return regressions with each ridge. Shape [latent_size, measures] each"""
+def _ridges(latents: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:
+    """Return regressions with each of `RIDGES`. Shape [latent_size, measures] each"""
     left, sizes, right = np.linalg.svd(latents.astype(np.float64), full_matrices=False)
     turned = left.T @ wanted
-    return [right.T @ (turned * (sizes / (sizes**2 + ridge * len(latents)))[:, None]) for ridge in ridges]
+    return [right.T @ (turned * (sizes / (sizes**2 + ridge * len(latents)))[:, None]) for ridge in RIDGES]
 
 
 def _correlations(guess: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from petrichor.latent import draw
 from petrichor_training.dataset import Dataset, as_input
-from petrichor_training.directions import LEAST, Direction, fit_directions, principal
+from petrichor_training.directions import Direction, fit_directions, least_correlation, principal
 from petrichor_training.hearing import Hearing, described
 from petrichor_training.measure import Clip
 from petrichor_training.recipe import Recipe
 from petrichor_training.truncation import choose_truncation
 
-FEWER = 4  # times fewer clips for each truncation than for the directions
+log = logging.getLogger(__name__)
+
 TOGETHER = ("density", "loudness")  # are intensity, in equal parts
-LEAST_CLIPS = 128  # for a Fréchet distance of some hundred dimensions
+CLIPS = 256  # for each truncation, and windows, for a Fréchet distance of a hundred dimensions
+LEAST_WINDOWS = 8  # of what was learned from, to choose a truncation by
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +49,36 @@ def explore(clip: Clip, recipe: Recipe, data: Dataset) -> Explored:
 
     Args:
         clip: The network that is exported.
-        recipe: Its recipe; ``export.clips_measured`` says how long to listen, 0 = not at all.
+        recipe: Its recipe; ``export`` says whether to choose a truncation and from how many clips to fit directions.
         data: What it learned from.
     """
-    settings, count = recipe.export, recipe.export.clips_measured
-    if not count:
-        return Explored(settings.truncation or 1.0)
     hearing = Hearing(recipe, data)
-    truncation, distances = settings.truncation, dict[str, float]()
-    if not truncation:
-        few = max(LEAST_CLIPS, count // FEWER)
-        real = _points_of_windows(hearing, data, few)
-        points = partial(_points_at, clip, recipe, hearing, few)
-        truncation, distances = choose_truncation(points, real, recipe.network.truncation)
+    truncation, distances = recipe.export.truncation, dict[str, float]()
+    if not truncation and len(data.train) < LEAST_WINDOWS:
+        truncation = usual_truncation(recipe)
+        log.warning("%d windows are too few to choose a truncation by: %g", len(data.train), truncation)
+    elif not truncation:
+        points = partial(_points_at, clip, recipe, hearing)
+        truncation, distances = choose_truncation(points, _points_of_windows(hearing, data), recipe.network.truncation)
+    if not recipe.export.clips_measured:
+        return Explored(truncation, distances=distances)
+    return _with_directions(Explored(truncation, distances=distances), clip, recipe, hearing)
+
+
+def usual_truncation(recipe: Recipe) -> float:
+    """Return the truncation of a voice that nobody chose one for."""
+    return recipe.export.truncation or min(recipe.network.truncation or 2.0, 3.0)
+
+
+def _with_directions(explored: Explored, clip: Clip, recipe: Recipe, hearing: Hearing) -> Explored:
+    count = recipe.export.clips_measured
     latents = _latents(recipe, count, recipe.network.truncation or 3.0)
-    measures, points_there = described(hearing.sound(clip(latent[None]), i) for i, latent in enumerate(latents))
+    measures, points = described(hearing.sound(clip(latent[None]), index) for index, latent in enumerate(latents))
     intensity = np.sum([_standardised(measures[name]) for name in TOGETHER], axis=0)
-    measures = {"intensity": intensity, **measures, **principal(points_there, measures["brightness"])}
-    fitted = fit_directions(latents, measures)
+    fitted = fit_directions(latents, {"intensity": intensity, **measures, **principal(points, measures["brightness"])})
+    kept = [direction for direction in fitted if direction.correlation >= least_correlation(count)]
     correlations = {direction.name: round(direction.correlation, 3) for direction in fitted}
-    return Explored(truncation, [d for d in fitted if d.correlation >= LEAST], correlations, distances)
+    return replace(explored, directions=kept, correlations=correlations)
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:
@@ -77,13 +90,13 @@ def _latents(recipe: Recipe, count: int, truncation: float) -> np.ndarray:
     return np.stack([draw(rng, recipe.network.latent_size, truncation) for _ in range(count)])
 
 
-def _points_at(clip: Clip, recipe: Recipe, hearing: Hearing, count: int, truncation: float) -> np.ndarray:
-    latents = _latents(recipe, count, truncation)
+def _points_at(clip: Clip, recipe: Recipe, hearing: Hearing, truncation: float) -> np.ndarray:
+    latents = _latents(recipe, CLIPS, truncation)
     return described(hearing.sound(clip(latent[None]), index) for index, latent in enumerate(latents))[1]
 
 
-def _points_of_windows(hearing: Hearing, data: Dataset, count: int) -> np.ndarray:
-    chosen = np.unique(np.linspace(0, len(data.train) - 1, count).astype(int))
+def _points_of_windows(hearing: Hearing, data: Dataset) -> np.ndarray:
+    chosen = np.unique(np.linspace(0, len(data.train) - 1, CLIPS).astype(int))
     windows = as_input(data.train[chosen])
     clips = windows[..., 0] if windows.ndim == 4 else windows
     return described(hearing.sound(window, index) for index, window in enumerate(clips))[1]

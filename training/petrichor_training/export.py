@@ -23,6 +23,7 @@ from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_generator, for_inference
 from petrichor_training.played import inversion_of
 from petrichor_training.recipe import Recipe
+from petrichor_training.run import check_recipe
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path) -> dict[str, Any
     progress = read_progress(run)
     if progress is None:
         raise CheckpointError(run, "no checkpoint in it: run petrichor-train fit first")
+    check_recipe(run, progress, recipe)
     trained = build_generator(recipe, data.frames)
     load_averaged(run, trained)
     output = "image" if recipe.base == "rain" else "audio"

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 
+from petrichor_training.diagnosis import diagnosis
 from petrichor_training.diary import Diary
 from petrichor_training.errors import DivergedError
-from petrichor_training.gan import Gan
+from petrichor_training.pace import Pace
 from petrichor_training.run import Run
 from petrichor_training.samples import write_samples
 
@@ -84,17 +84,19 @@ def fit(
         Where the time went.
 
     Raises:
-        DivergedError: A loss is not finite; the last checkpoint is kept as it is.
+        DivergedError: A loss or a weight is not finite; the last checkpoint is kept as it is.
     """
     stop = Stop() if stop is None else stop
     loop = _Loop(run, report)
-    while run.epoch < run.recipe.fit.epochs and not stop.due(run):
-        figures = loop.end_epoch() if loop.step() else None
-        if time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds:
+    while run.epoch < run.recipe.fit.epochs:
+        overdue = time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds
+        stopping, saving = run.steps.agreed(stop.due(run), overdue)
+        if stopping:
+            break
+        if saving:
             loop.save()
-        if figures is not None and run.steps.chief:
-            for act in after_epoch:
-                act(run, figures)
+        if loop.step():
+            loop.end_epoch(after_epoch)
     loop.save()
     return loop.waited
 
@@ -108,6 +110,8 @@ class _Loop:
             self.both, self.alone = run.steps.both(run.gan), run.steps.discriminator(run.gan)
         self.diary = Diary(run.folder, run.epoch)
         self.waited = Waited()
+        self.pace = Pace.of(run.folder)
+        self.compiled = False
         run.saved_at = time.monotonic()
 
     def step(self) -> bool:
@@ -118,18 +122,20 @@ class _Loop:
         for batch in before:
             self.alone(*batch)
         figures = self.both(*last)
+        taken = time.monotonic() - drawn
         self.waited.data += drawn - begin
-        self.waited.steps += time.monotonic() - drawn
+        self.waited.steps += taken
+        self.pace, self.compiled = self.pace.after(taken) if self.compiled else self.pace, True
         if not all(np.isfinite(value) for value in figures.values()):
-            raise DivergedError(run.epoch + 1, run.within + 1, _diagnosis(run.gan, figures))
+            raise DivergedError(run.epoch + 1, run.within + 1, str(diagnosis(run.gan, figures)))
         run.step, run.within = run.step + 1, run.within + 1
         for name, value in figures.items():
             run.sums[name] = run.sums.get(name, 0.0) + value
         self.report(run.epoch + 1, run.within, run.steps_per_epoch, figures)
         return run.within >= run.steps_per_epoch
 
-    def end_epoch(self) -> dict[str, float]:
-        """Count the epoch, write what people read, and return its mean figures."""
+    def end_epoch(self, after_epoch: Sequence[AfterEpoch]) -> None:
+        """Count the epoch, write what people read, and call what wants to know of it."""
         run, begin = self.run, time.monotonic()
         means = {name: total / run.within for name, total in run.sums.items()}
         run.epoch, run.within, run.sums = run.epoch + 1, 0, {}
@@ -137,8 +143,9 @@ class _Loop:
             self.diary.add(run.epoch, means)
             if run.epoch % run.recipe.fit.sample_every == 0:
                 write_samples(run.folder / "samples", run.epoch, run.gan.averaged, run.recipe, run.data)
+        for act in after_epoch:
+            act(run, means)
         self.waited.other += time.monotonic() - begin
-        return means
 
     def save(self) -> None:
         """Write a checkpoint and draw the curves."""
@@ -146,18 +153,5 @@ class _Loop:
         self.run.save()
         if self.run.steps.chief:
             self.diary.plot()
+            self.pace.write(self.run.folder)
         self.waited.other += time.monotonic() - begin
-
-
-def _diagnosis(gan: Gan, figures: dict[str, float]) -> str:
-    """Which figures and which weights are no longer numbers, and what usually helps."""
-    bad = [name for name, value in figures.items() if not np.isfinite(value)]
-    sick = [_sick(network) for network in (gan.generator, gan.discriminator)]
-    where = "; ".join(filter(None, sick)) or "all weights still finite"
-    return f"{', '.join(bad)} not finite; {where}. Go on from the last checkpoint with a lower discriminator_rate."
-
-
-def _sick(network: keras.Model) -> str:
-    """The first weights of a network that are not finite."""
-    paths = [weight.path for weight in network.weights if not np.all(np.isfinite(keras.ops.convert_to_numpy(weight)))]
-    return f"in the {network.name} {len(paths)} weights not finite, first {paths[0]}" if paths else ""

@@ -18,7 +18,9 @@ SHORTEST = RATE // 2  # frames that the measures ask for
 
 
 class Hearing:
-    """Turns what a network makes, or what it learned from, into sound, as the server does.
+    """Turns what a network makes, or what it learned from, into sound, as the server does before it levels clips.
+
+    (The server evens out two thirds of what clips differ in level by.)
 
     Args:
         recipe: The settings.

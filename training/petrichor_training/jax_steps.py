@@ -69,6 +69,15 @@ class Steps:
         """Within it, networks and optimisers are made."""
         return nullcontext()
 
+    def agreed(self, *wishes: bool) -> tuple[bool, ...]:
+        """Return the wishes: there is only one machine."""
+        return wishes
+
+    def alike(self, number: int) -> bool:
+        """Whether all machines have the same number."""
+        del number
+        return True
+
     def both(self, gan: Gan) -> Step:
         """Return a function that updates both networks from recordings, latents and shares (see `losses.mixed`)."""
         return _compiled(gan, update_both)

@@ -13,7 +13,11 @@ import keras
 from keras import ops
 
 Tensor = Any
-INITIAL = keras.initializers.RandomNormal(0.0, 0.02)  # as DCGAN
+
+
+def dcgan_start() -> keras.initializers.Initializer:
+    """Return DCGAN's first weights; a new one each time, for each draws its own seed when it is made."""
+    return keras.initializers.RandomNormal(0.0, 0.02)
 
 
 class Spectral(keras.layers.Layer):
@@ -35,7 +39,7 @@ class Spectral(keras.layers.Layer):
             shape: Of the kernel.
             outputs: Length of the bias.
         """
-        self.kernel = self.add_weight(shape=shape, initializer=INITIAL, name="kernel")
+        self.kernel = self.add_weight(shape=shape, initializer=dcgan_start(), name="kernel")
         self.bias = self.add_weight(shape=(outputs,), initializer="zeros", name="bias")
         if not self.folded:
             self.vector = self.add_weight(shape=(1, shape[-1]), initializer="random_normal", trainable=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     from petrichor_training.run import Run
 
 log = logging.getLogger(__name__)
+
+
+# Exporting is TensorFlow's, whatever trains.
+ENVIRONMENT = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+
+
+def check_place(voice: Path) -> None:
+    """See that a voice can be written there.
+
+    Raises:
+        ExportError: There is no such folder, or the file would be no voice.
+    """
+    if voice.suffix != SUFFIX or not voice.parent.is_dir():
+        raise ExportError(f"{voice} cannot be published: expected NAME{SUFFIX} in a folder that is there")
 
 
 class Publisher:
@@ -31,10 +46,9 @@ class Publisher:
         """Keep where to and how often.
 
         Raises:
-            ExportError: There is no such folder, or the file would be no voice.
+            ExportError: See `check_place`.
         """
-        if voice.suffix != SUFFIX or not voice.parent.is_dir():
-            raise ExportError(f"{voice} cannot be published: expected NAME{SUFFIX} in a folder that is there")
+        check_place(voice)
         self.voice, self.every = voice, every
         self._command = [sys.executable, "-m", "petrichor_training.command_line", "export", "--quick"]
         self._command += ["--recipe", recipe]
@@ -52,7 +66,7 @@ class Publisher:
         run.save()
         arguments = [str(run.folder), "--cache", str(self._cache), "--out", str(self.voice)]
         self._busy = subprocess.Popen(
-            [*self._command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*self._command, *arguments], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
 
     def close(self) -> None:

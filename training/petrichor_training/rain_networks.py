@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from petrichor_training.layers import INITIAL, Grain, SelfAttention, SpectralConv, SpectralDense, judged_image
+from petrichor_training.layers import Grain, SelfAttention, SpectralConv, SpectralDense, dcgan_start, judged_image
 from petrichor_training.recipe import NetworkSettings
 
 SEED_PIXELS = 4  # the side of the first image
@@ -42,7 +42,7 @@ def generator(settings: NetworkSettings, channels_out: int = 1, folded: bool = F
         if side == settings.attention_at:
             x = SelfAttention(folded=folded, name="attention")(x)
     image = keras.layers.Conv2DTranspose(
-        channels_out, 4, strides=2, padding="same", kernel_initializer=INITIAL, activation="sigmoid", name="image"
+        channels_out, 4, strides=2, padding="same", kernel_initializer=dcgan_start(), activation="sigmoid", name="image"
     )(x)
     return keras.Model(latent, image, name="generator")
 

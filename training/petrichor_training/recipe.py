@@ -87,7 +87,7 @@ class AnalysisSettings:
     def __post_init__(self) -> None:
         """Check ranges."""
         _check(self.nfft >= self.window >= self.stride > 0, "analysis.window", self.window, "stride <= window <= nfft")
-        _check(self.log_offset > 0, "analysis.log_offset", self.log_offset, "more than 0")
+        _check(0 < self.log_offset < 1, "analysis.log_offset", self.log_offset, "between 0 and 1")
         _check(self.image in (32, 64, 128, 256), "analysis.image", self.image, "32, 64, 128 or 256")
         _check(self.iterations > 0, "analysis.iterations", self.iterations, "more than 0")
         good = len(self.views) <= 8 and all(self.stride <= view <= 65536 for view in self.views)
@@ -107,7 +107,7 @@ class NetworkSettings:
     generator: tuple[int, ...] = (256, 512, 1024)
     discriminator: tuple[int, ...] = (1024, 512, 1024)
     attention_at: int = 0  # pixels at which the generator attends to itself; 0 = nowhere
-    spectral_normalisation: bool = True  # of every convolution but the generator's last, and of the logit
+    spectral_normalisation: bool = True  # of convolutions and what begins and ends them, but the generator's last
     faint_start: float = 0.0  # bird: spread of the first weights that face the waveform; 0 = Glorot's
 
     def __post_init__(self) -> None:
@@ -160,7 +160,7 @@ class ExportSettings:
     """What the voice file says about playing."""
 
     truncation: float = 0.0  # that the played voice begins with; 0 = chosen by the rule of `truncation`
-    clips_measured: int = 1024  # from which directions are fitted, and a quarter for each truncation; 0 = none
+    clips_measured: int = 1024  # from which directions are fitted; 0 = none are
     layers: int = 4  # clips sounding at once at full intensity
     rest_seconds: float = 2.5  # mean pause between clips at no intensity
     int8: bool = True  # ship the smaller network where its difference is inaudible
@@ -190,7 +190,19 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check what more than one section decides."""
         _check(self.base in BASES, "base", self.base, '"bird" or "rain"')
+        if self.base == "bird" and not self.analysis.views:
+            for name, value, unused in (
+                ("analysis.mel", self.analysis.mel, False),
+                ("network.spectral_normalisation", self.network.spectral_normalisation, True),
+            ):
+                _check(value == unused, name, value, f"{unused}: a bird without analysis.views has no such layers")
+        if self.base == "bird":
+            _check(not self.network.attention_at, "network.attention_at", self.network.attention_at, "0 for a bird")
         if self.base == "rain":
+            window = self.prepare.split_seconds * self.prepare.rate
+            _check(
+                max((0, *self.analysis.views)) < window, "analysis.views", self.analysis.views, "shorter than a clip"
+            )
             size = 4 * 2 ** len(self.network.generator)
             expected = f"as many widths as doublings from 4 to {self.analysis.image} pixels"
             _check(size == self.analysis.image, "network.generator", self.network.generator, expected)

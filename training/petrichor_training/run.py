@@ -6,6 +6,7 @@ so that a run that was stopped anywhere goes on as if it never had been.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import time
@@ -17,16 +18,19 @@ import keras
 import numpy as np
 
 from petrichor_training.block_adam import BlockAdam
-from petrichor_training.checkpoint import Progress, load_checkpoint, read_progress, save_checkpoint
+from petrichor_training.checkpoint import NAME, Progress, load_checkpoint, read_progress, save_checkpoint
 from petrichor_training.dataset import Dataset
-from petrichor_training.errors import CheckpointError
+from petrichor_training.diagnosis import diagnosis
+from petrichor_training.errors import CheckpointError, DivergedError
 from petrichor_training.gan import Gan
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_discriminator, build_generator
-from petrichor_training.recipe import Recipe
+from petrichor_training.recipe import AnalysisSettings, NetworkSettings, Recipe
 
 if TYPE_CHECKING:
     from petrichor_training.backend import Steps
+
+HEARD_ONLY = ("iterations",)  # settings that no network sees
 
 log = logging.getLogger(__name__)
 
@@ -109,10 +113,16 @@ class Run:
         return found
 
     def save(self) -> None:
-        """Write a checkpoint, on the machine that does."""
-        if self.steps.chief:
-            progress = Progress(self.epoch, self.step, self.within, self.sums, plain(self.recipe))
-            save_checkpoint(self.folder, self.gan, progress)
+        """Write a checkpoint; every machine keeps its own.
+
+        Raises:
+            DivergedError: A weight is not finite, which no later loss could tell in time; nothing is written.
+        """
+        wrong = diagnosis(self.gan, {})
+        if wrong:
+            raise DivergedError(self.epoch + 1, self.within + 1, wrong)
+        progress = Progress(self.epoch, self.step, self.within, self.sums, plain(self.recipe))
+        save_checkpoint(self.folder, self.gan, progress)
         self.saved_at = time.monotonic()
 
     def resume(self) -> None:
@@ -120,14 +130,33 @@ class Run:
         progress = read_progress(self.folder)
         if progress is None:
             return
-        for section in ("base", "network"):
-            got, wanted = progress.settings.get(section), plain(self.recipe)[section]
-            if got != wanted:
-                raise CheckpointError(self.folder, f"was begun with {section} = {got}, the recipe says {wanted}")
+        check_recipe(self.folder, progress, self.recipe)
         load_checkpoint(self.folder, self.gan)
         self.epoch, self.step, self.within = progress.epoch, progress.step, progress.within
         self.sums = dict(progress.sums)
         log.info("going on after epoch %d and %d steps, step %d in all", self.epoch, self.within, self.step)
+
+
+def check_recipe(folder: Path, progress: Progress, recipe: Recipe) -> None:
+    """See that a run was begun with the networks, and on the images, that a recipe asks for.
+
+    Args:
+        folder: Of the run.
+        progress: Its checkpoint's.
+        recipe: The settings; what a checkpoint does not know yet was at its default.
+
+    Raises:
+        CheckpointError: It was not.
+    """
+    wanted = plain(recipe)
+    if progress.settings.get("base") != recipe.base:
+        raise CheckpointError(folder, f"is of base {progress.settings.get('base')}, the recipe says {recipe.base}")
+    for section, defaults in (("network", NetworkSettings()), ("analysis", AnalysisSettings())):
+        begun = {**json.loads(json.dumps(dataclasses.asdict(defaults))), **progress.settings.get(section, {})}
+        for key, value in wanted[section].items():
+            if begun[key] != value and key not in HEARD_ONLY:
+                reason = f"was begun with {section}.{key} = {begun[key]}, the recipe says {value}"
+                raise CheckpointError(folder, reason)
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
@@ -155,5 +184,8 @@ def open_run(folder: Path, recipe: Recipe, data: Dataset, steps: Steps) -> Run:
     with steps.scope():
         run = Run(folder, recipe, data, steps, build_gan(recipe, data.frames))
         run.resume()
+    if not steps.alike(run.step):
+        reason = f"is at step {run.step}, another machine's run at another: give all of them one machine's {NAME}"
+        raise CheckpointError(folder, reason)
     (folder / "recipe.json").write_text(json.dumps(plain(recipe), indent=1), "utf-8")
     return run

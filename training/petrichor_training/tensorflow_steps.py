@@ -35,7 +35,7 @@ class Steps:
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
-        self._strategy = _strategy(devices)
+        self._strategy, self._several_machines = _strategy(devices), devices == "cluster"
         self.replicas: int = self._strategy.num_replicas_in_sync
 
     @property
@@ -48,6 +48,26 @@ class Steps:
         """Within it, networks and optimisers are made."""
         scope: AbstractContextManager[Any] = self._strategy.scope()
         return scope
+
+    def agreed(self, *wishes: bool) -> tuple[bool, ...]:
+        """Return which wishes any of the machines has; all of them get the same answer, at the same step."""
+        if not self._several_machines:
+            return wishes
+        return tuple(mean > 0 for mean in self._means([float(wish) for wish in wishes]))
+
+    def alike(self, number: int) -> bool:
+        """Whether all machines have the same number."""
+        if not self._several_machines:
+            return True
+        (mean,) = self._means([float(number)])
+        (variance,) = self._means([(number - mean) ** 2])
+        return variance < 1e-6
+
+    def _means(self, numbers: list[float]) -> list[float]:
+        """Return the means of numbers over all machines."""
+        own = self._strategy.experimental_distribute_values_from_function(lambda _: tf.constant(numbers, tf.float64))
+        means = self._strategy.reduce("MEAN", own, axis=None).numpy()
+        return [float(mean) for mean in means]
 
     def both(self, gan: Gan) -> Step:
         """Return a function that updates both networks from recordings, latents and shares (see `losses.mixed`)."""

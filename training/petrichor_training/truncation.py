@@ -1,8 +1,8 @@
 """Which truncation a voice begins with, where its recipe leaves it open.
 
-The rule: of `CANDIDATES`, up to the one it was trained with, that whose clips are nearest to the windows it learned
-from, by the Fréchet distance of their log-mel statistics; where others are within `TIE` of it, the largest of them,
-which varies most.
+The rule: of `CANDIDATES` up to the one it was trained with, and that one, the one whose clips are nearest to the
+windows it learned from, by the Fréchet distance of their log-mel statistics; where others are within `TIE` of it, the
+largest of them, which varies most.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def choose_truncation(points: Points, real: np.ndarray, trained: float) -> tuple
     Returns:
         The truncation, and the distance that each has, by its name.
     """
-    tried = [candidate for candidate in CANDIDATES if not trained or candidate <= trained]
+    most = min(trained or max(CANDIDATES), max(CANDIDATES))
+    tried = [*(candidate for candidate in CANDIDATES if candidate < most), most]
     distances = {candidate: frechet_distance(points(candidate), real) for candidate in tried}
     nearest = min(distances.values())
     chosen = max(candidate for candidate, distance in distances.items() if distance <= TIE * nearest)

@@ -46,7 +46,9 @@ class EvaluateOptions:
             raise EvaluationError(f"--seeds: got {self.seeds}, expected 2 or more")
         if not all(0 <= intensity <= 1 for intensity in self.intensities) or not self.intensities:
             raise EvaluationError(f"--intensities: got {self.intensities}, expected numbers from 0 to 1")
-        if 0 < self.repetition_seconds < 3 or 0 < self.intensity_seconds < 1:
+        if not (self.repetition_seconds == 0 or self.repetition_seconds >= 3) or not (
+            self.intensity_seconds == 0 or self.intensity_seconds >= 1
+        ):
             raise EvaluationError("expected 3 s or more to look for repetition, 1 s or more at each intensity")
 
 
