@@ -79,16 +79,11 @@ def test_jax_takes_tensorflows_steps(folders: dict[str, Path], on_tensorflow: di
         assert is_alike(on_jax[name], wanted), name
 
 
-def test_first_weights_are_the_seeds(folders: dict[str, Path], on_tensorflow: dict[str, Any]) -> None:
-    """A process of its own begins with the same."""
-    for name, again in few_steps(folders, "tensorflow").items():
-        assert again["begun"] == on_tensorflow[name]["begun"], name
-
-
 def test_two_devices_share_a_batch(folders: dict[str, Path], on_tensorflow: dict[str, Any]) -> None:
     """The rain's figures are others: its batch normalisation takes the mean of each device's part."""
     for name, shared in few_steps(folders, "tensorflow", "all").items():
         assert (on_tensorflow[name]["replicas"], shared["replicas"]) == (1, 2)
+        assert shared["begun"] == on_tensorflow[name]["begun"], "first weights are the seed's, in every process"
         if name != "rain":
             assert is_alike(shared, on_tensorflow[name]), name
         else:

@@ -1,8 +1,10 @@
-"""The real command, from three short recordings to a voice file that plays; and killed on the way."""
+"""The command, from three short recordings to a voice file that plays; in its own process, killed on the way."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import os
 import signal
 import subprocess
@@ -18,6 +20,7 @@ pytest.importorskip("tensorflow")
 
 from petrichor.voice_file import read_voice
 from petrichor_training.checkpoint import read_progress
+from petrichor_training.command_line import main
 from petrichor_training.measure import open_network
 from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, write_three
 
@@ -33,9 +36,16 @@ def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def succeed(*arguments: str | Path) -> str:
-    done = train(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Run a command in this process, which has loaded TensorFlow already, and return what it prints."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            assert main([str(argument) for argument in arguments]) == 0
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return printed.getvalue()
 
 
 def epochs_of(run: Path) -> list[int]:
@@ -95,10 +105,11 @@ def test_killed_and_resumed_it_ends_with_the_weights_of_an_unbroken_run(tmp_path
     before = read_progress(run)
     assert before is not None
     long.write_text(recipe.read_text().replace("epochs = 2", f"epochs = {before.epoch + 2}"))
-    succeed("fit", "--recipe", long, cache, "--out", run)
+    for folder in (run, tmp_path / "unbroken"):
+        done = train("fit", "--recipe", long, cache, "--out", folder)
+        assert done.returncode == 0, done.stderr
     assert read_progress(run).epoch == before.epoch + 2
     assert epochs_of(run) == list(range(1, before.epoch + 3))
-    succeed("fit", "--recipe", long, cache, "--out", tmp_path / "unbroken")
     with np.load(run / "checkpoint.npz") as resumed, np.load(tmp_path / "unbroken" / "checkpoint.npz") as unbroken:
         assert resumed.files == unbroken.files
         assert all(np.array_equal(resumed[name], unbroken[name]) for name in resumed.files)
