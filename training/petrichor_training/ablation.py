@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from petrichor_training.checkpoint import read_progress
 from petrichor_training.errors import EvaluationError
 from petrichor_training.freshness import fingerprint_of
 from petrichor_training.pace import Pace
+from petrichor_training.publish import ENVIRONMENT
 from petrichor_training.quality.evaluate import EvaluateOptions, evaluate
 from petrichor_training.quality.excerpts import read_recordings
 from petrichor_training.recipe import load_recipe
@@ -92,8 +92,8 @@ def ablate(
     names = [entry.name for entry in entries]
     if len(set(names)) < len(names):
         raise EvaluationError(f"expected recipes of different names, got {', '.join(names)}")
-    for entry in entries:
-        _command("prepare", "--recipe", entry.recipe, recordings, "--out", entry.cache)
+    for cache, recipe in {entry.cache: entry.recipe for entry in entries}.items():
+        _command("prepare", "--recipe", recipe, recordings, "--out", cache)
     _check_splits(entries)
     failures = {}
     for entry in entries:
@@ -177,7 +177,7 @@ def _train(entry: Entry, options: AblationOptions, say: Say) -> None:
 
 def _command(name: str, *arguments: object) -> None:
     command = [sys.executable, "-m", "petrichor_training.command_line", name, *map(str, arguments)]
-    environment = {**os.environ, **({"KERAS_BACKEND": "tensorflow"} if name in TENSORFLOWS else {})}
+    environment = ENVIRONMENT if name in TENSORFLOWS else None
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split())[-800:]

@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (prepare, fit, export):
         command.add_argument("--recipe", required=True, help='"bird", "rain" or a .toml file of differences')
         command.add_argument("--out", type=Path, required=True, metavar="OUT")
+    _add_judging(commands)
+    return parser
+
+
+def _add_judging(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands that compare what was trained."""
     evaluate = commands.add_parser("evaluate", help="quality figures of voices against recordings, and a page")
     evaluate.add_argument("voices", nargs="+", type=Path, metavar="VOICE", help="voice files, compared side by side")
     evaluate.add_argument("--data", type=Path, required=True, help="the folder of recordings")
@@ -81,7 +87,6 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", type=Path, required=True, metavar="OUT.png")
     compare.add_argument("--seconds", type=float, default=4.0, help="length shown of each (default: %(default)s)")
     compare.add_argument("--start", type=float, default=0.0, help="where in each file to begin, in seconds")
-    return parser
 
 
 def _bar(*columns: str) -> Progress:

@@ -6,6 +6,7 @@ ridge regression on the latents. Its correlation is that of clips which the fit 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,9 +79,8 @@ def least_correlation(clips: int) -> float:
 
 def _unseen(latents: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Return what fits say of the clips that each had not seen, ridge and all. Shape [clips, measures]"""
-    guess, folds = np.zeros_like(wanted), np.arange(len(latents)) % FOLDS
-    for fold in range(FOLDS):
-        kept = folds != fold
+    guess = np.zeros_like(wanted)
+    for kept in _folds(len(latents)):
         guess[~kept] = latents[~kept] @ _fitted(latents[kept], wanted[kept])
     return guess
 
@@ -90,14 +90,19 @@ def _fitted(latents: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
     Shape [latent_size, measures]
     """
-    guesses, folds = np.zeros((len(RIDGES), *wanted.shape)), np.arange(len(latents)) % FOLDS
-    for fold in range(FOLDS):
-        kept = folds != fold
+    guesses = np.zeros((len(RIDGES), *wanted.shape))
+    for kept in _folds(len(latents)):
         for guess, vectors in zip(guesses, _ridges(latents[kept], wanted[kept]), strict=True):
             guess[~kept] = latents[~kept] @ vectors
     best = np.argmax([_correlations(guess, wanted) for guess in guesses], axis=0)
     whole = _ridges(latents, wanted)
     return np.stack([whole[ridge][:, measure] for measure, ridge in enumerate(best)], axis=1)
+
+
+def _folds(count: int) -> Iterator[np.ndarray]:
+    """Give which of so many clips are kept, leaving a fold out at a time. Shape [count]"""
+    for fold in range(FOLDS):
+        yield np.arange(count) % FOLDS != fold
 
 
 def _ridges(latents: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:

@@ -37,8 +37,8 @@ def onset_density(sound: np.ndarray) -> float:
         sound: Shape [frames], half a second or more, at 48 kHz.
 
     Returns:
-        Drops and short calls that begin at random are counted to within a third up to 10 per second; denser ones fuse:
-        of 30 about half are counted.
+        Short calls that begin at random, 10 dB above hiss, are counted to within a third up to 8 per second; denser
+        ones fuse: of 20 calls or drops per second 10 to 13 are counted.
 
     Reference:
         Böck & Widmer 2013, "Maximum filter vibrato suppression for onset detection".
