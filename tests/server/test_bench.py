@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from petrichor.bench import command, start
-from petrichor.bench.figures import Figure, percentiles, to_text
+from petrichor.bench.figures import Figure, percentiles, stolen, to_text
 from petrichor.bench.listening import first_sound, largest_step, longest_silence, onset, tone_level
 from petrichor.bench.reload import CLICK
-from petrichor.bench.rig import PITCHES, PROBES
+from petrichor.bench.rig import PITCHES, PROBES, descendants
 from petrichor.controls import Controls
 from petrichor.engine import open_engine
 from petrichor.voice_file import read_voice
@@ -110,6 +114,28 @@ def test_bench_measures_a_real_server() -> None:
     assert figures["kill -9: longest silence meanwhile"]["values"]["max"] <= 16
     assert figures["soak: dropouts outside of kills"]["values"]["clicks"] == 0, figures
     assert figures["soak: within kills"]["values"]["longest silence"] <= 16
+
+
+def test_sigterm_ends_a_measurement_and_its_server() -> None:
+    bench = subprocess.Popen(
+        [sys.executable, "-m", "petrichor", "bench", "--only", "soak", "--minutes", "9"], stdout=subprocess.PIPE
+    )
+    started: dict[int, str] = {}
+    deadline = time.monotonic() + 60
+    while not any("petrichor-audio" in name for name in started.values()):
+        assert time.monotonic() < deadline and bench.poll() is None, started
+        time.sleep(0.05)
+        started = descendants(bench.pid)
+    bench.send_signal(signal.SIGTERM)
+    bench.communicate(timeout=60)
+    assert bench.returncode == 130
+    assert not [process for process in started if Path(f"/proc/{process}").exists()]
+
+
+def test_what_the_host_keeps_is_read_where_linux_counts_it(tmp_path: Path) -> None:
+    (tmp_path / "stat").write_text("cpu  10 20 30 40 50 60 70 250 0 0\ncpu0 1 2 3 4 5 6 7 125 0 0\n")
+    assert stolen(tmp_path / "stat") == pytest.approx(250 / os.sysconf("SC_CLK_TCK"))
+    assert stolen(tmp_path / "nowhere") == 0.0
 
 
 def test_quick_judges_no_number_of_voices_that_it_did_not_try(

@@ -51,7 +51,7 @@ def few_steps(folder: Path, steps: Steps) -> dict[str, Any]:
         both, alone = steps.both(run.gan), steps.discriminator(run.gan)
     figures = []
     for within in range(3):
-        *before, last = run.batches(within)
+        *before, last = run.batches(run.epoch, within)
         for batch in before:
             alone(*batch)
         figures.append(both(*last))

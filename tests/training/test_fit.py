@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from petrichor_training.ahead import Ahead
 from petrichor_training.backend import open_steps
 from petrichor_training.checkpoint import NAME, read_progress
 from petrichor_training.dataset import Dataset, load_dataset
@@ -69,6 +71,24 @@ def test_a_run_stopped_after_any_step_is_the_same_as_one_that_never_was(
     assert same_weights(whole, part)
     for name in ("losses.csv", "probs.csv"):
         assert (tmp_path / "whole" / name).read_text() == (tmp_path / "parts" / name).read_text()
+
+
+def test_batches_drawn_ahead_are_those_of_their_step(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
+    """Over the end of an epoch, and where the run is suddenly somewhere else."""
+    run = open_run(tmp_path / "run", with_epochs(tiny, 4), data)
+    with closing(Ahead(run)) as ahead:
+        places = [(0, within) for within in range(run.steps_per_epoch)] + [(1, 0), (3, 1), (3, 1), (0, 0)]
+        for run.epoch, run.within in places:
+            for given, wanted in zip(ahead.take(), run.batches(run.epoch, run.within), strict=True):
+                assert all(np.array_equal(one, other) for one, other in zip(given, wanted, strict=True))
+
+
+def test_what_goes_wrong_while_drawing_ahead_stops_the_run(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
+    run = open_run(tmp_path / "run", with_epochs(tiny, 4), data)
+    run.data = dataclasses.replace(data, train=np.full((2, 1), "not sound"))
+    with pytest.raises(ValueError, match="not sound"):
+        fit(run)
+    assert run.step == 0
 
 
 def test_the_average_follows_the_generator(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:

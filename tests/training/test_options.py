@@ -75,7 +75,7 @@ def slope_from_one(run: Run) -> float:
     """How far the discriminator's slope is from 1 between recordings and fakes, on average."""
     import tensorflow as tf
 
-    real, latents, shares = run.batches(0)[-1]
+    real, latents, shares = run.batches(0, 0)[-1]
     fake = ops.convert_to_numpy(run.gan.generator(latents, training=False))
     between = tf.constant(shares[:, None] * real + (1 - shares[:, None]) * fake)
     with tf.GradientTape() as tape:

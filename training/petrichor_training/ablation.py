@@ -168,8 +168,8 @@ def _train(entry: Entry, options: AblationOptions, say: Say) -> None:
     if progress is None or progress.step != options.steps:
         got = "no checkpoint" if progress is None else f"{progress.step} steps"
         raise EvaluationError(f"{entry.name}: got {got}, expected {options.steps} steps (fit.epochs may be too few)")
-    export = ("--no-directions", "--recipe", entry.recipe, entry.run, "--cache", entry.cache, "--out", entry.voice)
-    _command("export", *export)
+    export = ("--recipe", entry.recipe, entry.run, "--cache", entry.cache, "--out", entry.voice)
+    _command("export", "--last", "--no-directions", *export)
     for older in entry.run.glob("exported-*"):
         older.unlink()
     done.touch()

@@ -17,6 +17,7 @@ from petrichor_training.errors import CheckpointError
 from petrichor_training.gan import Gan
 
 NAME = "checkpoint.npz"
+BEST = "best.npz"  # only what is exported: see `assessment`
 
 
 @dataclass(frozen=True)
@@ -56,25 +57,41 @@ def save_checkpoint(folder: Path, gan: Gan, progress: Progress) -> None:
         gan: Compiled networks.
         progress: How far it is.
     """
+    _write(folder / NAME, _groups(gan), progress)
+
+
+def save_averaged(path: Path, gan: Gan, progress: Progress) -> None:
+    """Write only what is exported; whoever is killed here leaves the file as it was.
+
+    Args:
+        path: In the folder of the run.
+        gan: Its networks.
+        progress: How far it is.
+    """
+    _write(path, {"averaged": gan.averaged.weights}, progress)
+
+
+def _write(path: Path, groups: dict[str, Sequence[keras.Variable]], progress: Progress) -> None:
     arrays = {
         f"{group}/{index}": keras.ops.convert_to_numpy(variable)
-        for group, variables in _groups(gan).items()
+        for group, variables in groups.items()
         for index, variable in enumerate(variables)
     }
     arrays["progress"] = np.frombuffer(json.dumps(progress.__dict__).encode(), np.uint8)
-    temporary = folder / f".{NAME}.partial"
+    temporary = path.with_name(f".{path.name}.partial")
     with temporary.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(temporary, folder / NAME)
+    os.replace(temporary, path)
 
 
-def read_progress(folder: Path) -> Progress | None:
+def read_progress(folder: Path, name: str = NAME) -> Progress | None:
     """How far the run in a folder is.
 
     Args:
         folder: Of the run.
+        name: Of the file in it.
 
     Returns:
         None where there is no checkpoint.
@@ -82,7 +99,7 @@ def read_progress(folder: Path) -> Progress | None:
     Raises:
         CheckpointError: It is damaged.
     """
-    path = folder / NAME
+    path = folder / name
     if not path.is_file():
         return None
     try:
@@ -116,14 +133,15 @@ def load_checkpoint(folder: Path, gan: Gan) -> None:
     _assign(folder / NAME, _groups(gan))
 
 
-def load_averaged(folder: Path, generator: keras.Model) -> None:
+def load_averaged(folder: Path, generator: keras.Model, name: str = NAME) -> None:
     """Put the averaged generator of a checkpoint into a network.
 
     Args:
         folder: Of the run.
         generator: Of the same recipe.
+        name: Of the file in it.
 
     Raises:
         CheckpointError: There is none, it is damaged, or of another architecture.
     """
-    _assign(folder / NAME, {"averaged": generator.weights})
+    _assign(folder / name, {"averaged": generator.weights})

@@ -22,9 +22,13 @@ from petrichor_training.errors import TrainingError
 from petrichor_training.recipe import load_recipe
 
 if TYPE_CHECKING:
+    from petrichor_training.assessment import Assessor
     from petrichor_training.board import Board
     from petrichor_training.fit import Stop
     from petrichor_training.publish import Publisher
+    from petrichor_training.run import Run
+
+    Listener = Assessor | Publisher | Board
 
 console = Console(stderr=True)
 
@@ -53,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("data", type=Path, metavar="RUN", help="a folder that fit wrote")
     export.add_argument("--cache", type=Path, required=True, help="the cache the run was trained on")
     export.add_argument("--no-directions", action="store_true", help="fit none")
-    export.add_argument("--quick", action="store_true", help="fit no directions, choose no truncation")
+    export.add_argument("--last", action="store_true", help="the last weights, not the best (see fit.assess_every)")
+    export.add_argument("--quick", action="store_true", help="the last weights; no directions, no choice of truncation")
     for command in (prepare, fit, export):
         command.add_argument("--recipe", required=True, help='"bird", "rain" or a .toml file of differences')
         command.add_argument("--out", type=Path, required=True, metavar="OUT")
@@ -138,13 +143,17 @@ def _fit(options: argparse.Namespace) -> None:
             text = f"G {figures['generator_loss']:.3f} D {figures['discriminator_loss']:.3f}"
             bar.update(task, completed=step, total=steps, epoch=epoch, figures=text)
 
-        waited = fit(run, report, stop, _listeners(options, stack) if steps.chief else [])
+        waited = fit(run, report, stop, _listeners(options, run, stack) if steps.chief else [])
     print(f"{run.epoch} of {recipe.fit.epochs} epochs, {run.step} steps, in {options.out}; {waited}")
 
 
-def _listeners(options: argparse.Namespace, stack: ExitStack) -> list[Publisher | Board]:
+def _listeners(options: argparse.Namespace, run: Run, stack: ExitStack) -> list[Listener]:
     """What is called after every epoch, closed with the stack."""
-    found: list[Publisher | Board] = []
+    found: list[Listener] = []
+    if run.recipe.fit.assess_every:
+        from petrichor_training.assessment import Assessor  # noqa: PLC0415
+
+        found.append(Assessor(run))
     if options.publish:
         from petrichor_training.publish import Publisher  # noqa: PLC0415
 
@@ -181,7 +190,8 @@ def _export(options: argparse.Namespace) -> None:
     if options.quick:
         settings = dataclasses.replace(settings, truncation=usual_truncation(recipe))
     recipe = dataclasses.replace(recipe, export=settings)
-    figures = export(options.data, load_dataset(options.cache, recipe), recipe, options.out)
+    last = options.last or options.quick
+    figures = export(options.data, load_dataset(options.cache, recipe), recipe, options.out, last)
     for name, value in figures.items():
         print(f"{name}: {value}")
 

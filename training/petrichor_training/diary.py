@@ -70,6 +70,25 @@ def _plot(table: pd.DataFrame, columns: list[str], label: str, path: Path) -> No
     plt.close(figure)
 
 
+def draw_quality(table: pd.DataFrame, path: Path) -> None:
+    """Draw distance and variety of the assessed epochs.
+
+    Args:
+        table: Columns epoch, frechet and variety.
+        path: PNG to write.
+    """
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    (distance,) = axes.plot(table["epoch"], table["frechet"], label="Fréchet distance to the recordings", linewidth=1.2)
+    other = axes.twinx()
+    (variety,) = other.plot(table["epoch"], table["variety"], "--", color="tab:orange", label="variety", linewidth=1.2)
+    axes.set(xlabel="epoch", ylabel="distance", ylim=(0, None))
+    other.set(ylabel="variety (1 = the recordings')", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(handles=[distance, variety], frameon=False)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
 def draw_images(images: np.ndarray, path: Path, titles: list[str] | None = None) -> None:
     """Spectrogram images side by side, lowest frequency at the bottom.
 

@@ -11,7 +11,7 @@ import numpy as np
 from petrichor.latent import draw
 from petrichor_training.dataset import Dataset, as_input
 from petrichor_training.directions import Direction, fit_directions, least_correlation, principal
-from petrichor_training.hearing import Hearing, described
+from petrichor_training.hearing import Hearing, described, points_of
 from petrichor_training.measure import Clip
 from petrichor_training.recipe import Recipe
 from petrichor_training.truncation import choose_truncation
@@ -59,7 +59,7 @@ def explore(clip: Clip, recipe: Recipe, data: Dataset) -> Explored:
         log.warning("%d windows are too few to choose a truncation by: %g", len(data.train), truncation)
     elif not truncation:
         points = partial(_points_at, clip, recipe, hearing)
-        truncation, distances = choose_truncation(points, _points_of_windows(hearing, data), recipe.network.truncation)
+        truncation, distances = choose_truncation(points, points_of_windows(hearing, data), recipe.network.truncation)
     if not recipe.export.clips_measured:
         return Explored(truncation, distances=distances)
     return _with_directions(Explored(truncation, distances=distances), clip, recipe, hearing)
@@ -72,7 +72,7 @@ def usual_truncation(recipe: Recipe) -> float:
 
 def _with_directions(explored: Explored, clip: Clip, recipe: Recipe, hearing: Hearing) -> Explored:
     count = recipe.export.clips_measured
-    latents = _latents(recipe, count, recipe.network.truncation or 3.0)
+    latents = latents_at(recipe, count, recipe.network.truncation or 3.0)
     measures, points = described(hearing.sound(clip(latent[None]), index) for index, latent in enumerate(latents))
     intensity = np.sum([_standardised(measures[name]) for name in TOGETHER], axis=0)
     fitted = fit_directions(latents, {"intensity": intensity, **measures, **principal(points, measures["brightness"])})
@@ -85,18 +85,31 @@ def _standardised(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / max(float(values.std()), 1e-9)
 
 
-def _latents(recipe: Recipe, count: int, truncation: float) -> np.ndarray:
+def latents_at(recipe: Recipe, count: int, truncation: float) -> np.ndarray:
+    """Return latents, always the same ones. Shape [count, latent_size]
+
+    Args:
+        recipe: Says how large they are.
+        count: How many.
+        truncation: Coordinates beyond ± this are drawn again.
+    """
     rng = np.random.default_rng(17)
     return np.stack([draw(rng, recipe.network.latent_size, truncation) for _ in range(count)])
 
 
 def _points_at(clip: Clip, recipe: Recipe, hearing: Hearing, truncation: float) -> np.ndarray:
-    latents = _latents(recipe, CLIPS, truncation)
-    return described(hearing.sound(clip(latent[None]), index) for index, latent in enumerate(latents))[1]
+    latents = latents_at(recipe, CLIPS, truncation)
+    return points_of(hearing.sound(clip(latent[None]), index) for index, latent in enumerate(latents))
 
 
-def _points_of_windows(hearing: Hearing, data: Dataset) -> np.ndarray:
+def points_of_windows(hearing: Hearing, data: Dataset) -> np.ndarray:
+    """Return the log-mel points of windows learned from, evenly chosen. Shape [windows, dimensions]
+
+    Args:
+        hearing: Of the recipe.
+        data: What is learned from.
+    """
     chosen = np.unique(np.linspace(0, len(data.train) - 1, CLIPS).astype(int))
     windows = as_input(data.train[chosen])
     clips = windows[..., 0] if windows.ndim == 4 else windows
-    return described(hearing.sound(window, index) for index, window in enumerate(clips))[1]
+    return points_of(hearing.sound(window, index) for index, window in enumerate(clips))

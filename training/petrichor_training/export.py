@@ -14,7 +14,7 @@ from keras import ops
 
 from petrichor.voice_file import VoiceInfo, write_voice
 from petrichor_training import measure
-from petrichor_training.checkpoint import load_averaged, read_progress
+from petrichor_training.checkpoint import BEST, NAME, load_averaged, read_progress
 from petrichor_training.convert import converted
 from petrichor_training.dataset import Dataset
 from petrichor_training.errors import CheckpointError, ExportError
@@ -31,7 +31,7 @@ LATENTS = 24  # compared and timed
 FP32_MAX_DB = 0.05  # log-spectral: more means that the conversion is wrong, not merely rounded
 
 
-def export(run: Path, data: Dataset, recipe: Recipe, out: Path) -> dict[str, Any]:
+def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = False) -> dict[str, Any]:
     """Write the voice of a run.
 
     Args:
@@ -39,6 +39,7 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path) -> dict[str, Any
         data: The cache it was trained on: clip length, log range and credits.
         recipe: Its recipe.
         out: Ends in ``.voice``.
+        last: The weights it ended with, also where nearer ones are kept (see `assessment`).
 
     Returns:
         The figures that went into it.
@@ -47,12 +48,14 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path) -> dict[str, Any
         CheckpointError: The run has no checkpoint, or one of another recipe.
         ExportError: The conversion failed or changed the sound.
     """
-    progress = read_progress(run)
+    kept = NAME if last or not (run / BEST).is_file() else BEST
+    progress = read_progress(run, kept)
     if progress is None:
         raise CheckpointError(run, "no checkpoint in it: run petrichor-train fit first")
     check_recipe(run, progress, recipe)
     trained = build_generator(recipe, data.frames)
-    load_averaged(run, trained)
+    load_averaged(run, trained, kept)
+    log.info("the weights of step %d, from %s", progress.step, kept)
     output = "image" if recipe.base == "rain" else "audio"
     networks = converted(for_inference(recipe, trained), recipe.network.latent_size, output)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from petrichor_training.ahead import Ahead
 from petrichor_training.diagnosis import diagnosis
 from petrichor_training.diary import Diary
 from petrichor_training.errors import DivergedError
@@ -87,25 +89,26 @@ def fit(
         DivergedError: A loss or a weight is not finite; the last checkpoint is kept as it is.
     """
     stop = Stop() if stop is None else stop
-    loop = _Loop(run, report)
-    while run.epoch < run.recipe.fit.epochs:
-        overdue = time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds
-        stopping, saving = run.steps.agreed(stop.due(run), overdue)
-        if stopping:
-            break
-        if saving:
-            loop.save()
-        if loop.step():
-            loop.end_epoch(after_epoch)
-    loop.save()
+    with closing(Ahead(run)) as ahead:
+        loop = _Loop(run, report, ahead)
+        while run.epoch < run.recipe.fit.epochs:
+            overdue = time.monotonic() - run.saved_at >= run.recipe.fit.checkpoint_seconds
+            stopping, saving = run.steps.agreed(stop.due(run), overdue)
+            if stopping:
+                break
+            if saving:
+                loop.save()
+            if loop.step():
+                loop.end_epoch(after_epoch)
+        loop.save()
     return loop.waited
 
 
 class _Loop:
     """The steps of one call of `fit`."""
 
-    def __init__(self, run: Run, report: Report) -> None:
-        self.run, self.report = run, report
+    def __init__(self, run: Run, report: Report, ahead: Ahead) -> None:
+        self.run, self.report, self.ahead = run, report, ahead
         with run.steps.scope():
             self.both, self.alone = run.steps.both(run.gan), run.steps.discriminator(run.gan)
         self.diary = Diary(run.folder, run.epoch)
@@ -117,7 +120,7 @@ class _Loop:
     def step(self) -> bool:
         """Take one step; returns whether it was the epoch's last."""
         run, begin = self.run, time.monotonic()
-        *before, last = run.batches(run.within)
+        *before, last = self.ahead.take()
         drawn = time.monotonic()
         for batch in before:
             self.alone(*batch)

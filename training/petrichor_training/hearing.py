@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import soxr
@@ -47,6 +47,11 @@ class Hearing:
         sound = clip if self.rate == RATE else soxr.resample(clip, self.rate, RATE)
         again = -(-SHORTEST // len(sound))
         return np.asarray(np.tile(sound, again) if again > 1 else sound, np.float32)
+
+
+def points_of(sounds: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the log-mel points of sounds at `RATE`. Shape [sounds, dimensions]"""
+    return np.stack([log_mel_point(sound) for sound in sounds])
 
 
 def described(sounds: Iterator[np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:

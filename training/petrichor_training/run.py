@@ -97,19 +97,20 @@ class Run:
         each = self.batch * self.recipe.fit.discriminator_steps
         return self.recipe.fit.steps_per_epoch or max(1, len(self.data.train) // each)
 
-    def batches(self, within: int) -> list[Batch]:
-        """Return the batches of one step, the last of which is for both networks.
+    def batches(self, epoch: int, within: int) -> list[Batch]:
+        """Return the batches of one step, the last of which is for both networks; wherever the run is.
 
         Args:
-            within: Of the unfinished epoch, from 0.
+            epoch: Epochs finished before it.
+            within: Steps of its epoch before it.
         """
         count, seed = self.recipe.fit.discriminator_steps, self.recipe.fit.seed
         found = []
         for index in range(within * count, (within + 1) * count):
-            rng = np.random.default_rng((seed, self.epoch, index))
+            rng = np.random.default_rng((seed, epoch, index))
             latents = draw_latents(rng, self.batch, self.recipe.network)
             shares = rng.random(self.batch, np.float32)
-            found.append((self.data.batch(self.batch, (seed, self.epoch), index), latents, shares))
+            found.append((self.data.batch(self.batch, (seed, epoch), index), latents, shares))
         return found
 
     def save(self) -> None:
@@ -121,9 +122,12 @@ class Run:
         wrong = diagnosis(self.gan, {})
         if wrong:
             raise DivergedError(self.epoch + 1, self.within + 1, wrong)
-        progress = Progress(self.epoch, self.step, self.within, self.sums, plain(self.recipe))
-        save_checkpoint(self.folder, self.gan, progress)
+        save_checkpoint(self.folder, self.gan, self.progress(self.sums))
         self.saved_at = time.monotonic()
+
+    def progress(self, sums: dict[str, float]) -> Progress:
+        """Return how far it is, to be kept with these figures."""
+        return Progress(self.epoch, self.step, self.within, sums, plain(self.recipe))
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint, if there is one."""
