@@ -209,13 +209,18 @@ def test_bundle_for_a_frame_that_is_rendered_already_is_late(voice_paths: dict[s
 
 def test_cleared_bundles_do_not_act(play: LiveServer) -> None:
     client = play.client
-    client.send("/master/gain", -60.0)
-    client.settle()
-    now = time.time()
-    for at in (0.2, 0.24, 0.5, 5.0, 60.0):  # two on their way as cues already, three waiting
-        client.send_at(now + at, ("/master/gain", 0.0))
-    assert int(str(play.status()["waiting"])) >= 3
-    client.ask("/clearSched", reply="/done")
+    for _ in range(10):
+        client.send("/master/gain", -60.0)
+        client.settle()
+        now = time.time()
+        for at in (0.2, 0.24, 0.5, 5.0, 60.0):  # two on their way as cues already, three waiting
+            client.send_at(now + at, ("/master/gain", 0.0))
+        waiting = int(str(play.status()["waiting"]))
+        client.ask("/clearSched", reply="/done")
+        if time.time() < now + 0.2:
+            break  # a busy machine can be too late to clear the first: again
+        time.sleep(0.1)  # until the second is past too
+    assert waiting >= 3
     assert play.status()["waiting"] == 0
 
     def listen() -> None:
