@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def test_a_run_stopped_after_any_step_is_the_same_as_one_that_never_was(
     assert same_weights(whole, part)
     for name in ("losses.csv", "probs.csv"):
         assert (tmp_path / "whole" / name).read_text() == (tmp_path / "parts" / name).read_text()
+
+
+def test_a_run_goes_on_at_the_rates_that_its_recipe_says_now(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
+    """Slower at the end, say: weights move as little as the new rates let them."""
+    fit(open_run(tmp_path / "run", with_epochs(tiny, 1), data))
+
+    def moved(rate: float) -> float:
+        shutil.rmtree(tmp_path / "other", ignore_errors=True)
+        shutil.copytree(tmp_path / "run", tmp_path / "other")
+        slower = dataclasses.replace(tiny.fit, epochs=2, generator_rate=rate, discriminator_rate=rate)
+        run = open_run(tmp_path / "other", dataclasses.replace(tiny, fit=slower), data)
+        before = [*map(np.array, run.gan.generator.get_weights() + run.gan.discriminator.get_weights())]
+        fit(run, stop=Stop(steps=run.step + 1))
+        after = run.gan.generator.get_weights() + run.gan.discriminator.get_weights()
+        return max(float(np.abs(one - other).max()) for one, other in zip(before, after, strict=True))
+
+    assert moved(1e-5) == pytest.approx(moved(1e-3) / 100, rel=0.05)
 
 
 def test_batches_drawn_ahead_are_those_of_their_step(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:

@@ -136,6 +136,9 @@ class Run:
             return
         check_recipe(self.folder, progress, self.recipe)
         load_checkpoint(self.folder, self.gan)
+        # Optimisers keep their rates with their state, but it is the recipe that says them.
+        self.gan.g_optimizer.learning_rate = self.recipe.fit.generator_rate
+        self.gan.d_optimizer.learning_rate = self.recipe.fit.discriminator_rate
         self.epoch, self.step, self.within = progress.epoch, progress.step, progress.within
         self.sums = dict(progress.sums)
         log.info("going on after epoch %d and %d steps, step %d in all", self.epoch, self.within, self.step)
