@@ -17,9 +17,12 @@ min_clarity_db = 0.0
 latent_size = 8
 generator = [8, 16]
 discriminator = [16, 8]
+truncation = 0.0
 [fit]
 batch = 4
 epochs = 2
+steps_per_epoch = 0
+sample_every = 1
 checkpoint_seconds = 0.0
 [export]
 clips_measured = 64
@@ -35,6 +38,7 @@ min_bandwidth_hz = 0.0
 nfft = 256
 window = 256
 image = 32
+mel = false
 iterations = 2
 [network]
 latent_size = 8

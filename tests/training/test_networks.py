@@ -92,7 +92,7 @@ def test_truncated_latents() -> None:
 
 
 def test_sizes_of_the_published_networks() -> None:
-    bird, rain = load_recipe("bird"), load_recipe("rain")
+    bird, rain = load_recipe("bird-published"), load_recipe("rain")
     assert build_generator(bird, 16000).count_params() == 500 * 256 + 256 + 256 * 512 + 512 + 512 * 1024 + 1024 + (
         1024 * 16000 + 16000
     )
