@@ -22,7 +22,7 @@ truncation = 0.0
 batch = 4
 epochs = 2
 steps_per_epoch = 0
-sample_every = 1
+assess_every = 0
 checkpoint_seconds = 0.0
 [export]
 clips_measured = 64

@@ -94,7 +94,7 @@ def test_a_damaged_best_is_told_and_replaced(
 
 def test_what_is_exported_is_the_best_or_the_last(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(TINY_BIRD.replace("[fit]", "[fit]\nassess_every = 1"))
+    recipe.write_text(TINY_BIRD.replace("assess_every = 0", "assess_every = 1"))
     write_three(tmp_path / "in", "bird")
     cache, run = str(tmp_path / "cache"), str(tmp_path / "run")
     assert main(["prepare", str(tmp_path / "in"), "--recipe", str(recipe), "--out", cache]) == 0

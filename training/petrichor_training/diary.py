@@ -84,7 +84,7 @@ def draw_quality(table: pd.DataFrame, path: Path) -> None:
     axes.set(xlabel="epoch", ylabel="distance", ylim=(0, None))
     other.set(ylabel="variety (1 = the recordings')", ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(handles=[distance, variety], frameon=False)
+    axes.legend(handles=[distance, variety], frameon=False, loc="lower center")
     figure.savefig(path, dpi=100)
     plt.close(figure)
 
