@@ -122,13 +122,18 @@ def test_sigterm_ends_a_measurement_and_its_server() -> None:
     )
     started: dict[int, str] = {}
     deadline = time.monotonic() + 60
-    while not any("petrichor-audio" in name for name in started.values()):
-        assert time.monotonic() < deadline and bench.poll() is None, started
-        time.sleep(0.05)
-        started = descendants(bench.pid)
-    bench.send_signal(signal.SIGTERM)
-    bench.communicate(timeout=60)
-    assert bench.returncode == 130
+    try:
+        while not any("petrichor-audio" in name for name in started.values()):
+            assert time.monotonic() < deadline and bench.poll() is None, started
+            time.sleep(0.05)
+            started = descendants(bench.pid)
+        bench.send_signal(signal.SIGTERM)
+        bench.communicate(timeout=60)
+        assert bench.returncode == 130
+    finally:
+        for process in [bench.pid, *started] if bench.poll() is None else []:
+            os.kill(process, signal.SIGKILL)
+        bench.communicate()
     assert not [process for process in started if runs(process)]
 
 

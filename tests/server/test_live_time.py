@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from petrichor.bench.rig import PROBES
-from petrichor.osc import encode, encode_bundle, parse_datagram
+from petrichor.osc import Message, encode, encode_bundle, parse_datagram
 from petrichor.render import Performance, RenderOptions
 from petrichor.takes import FADE
 from petrichor.voice_file import read_voice
@@ -201,10 +201,15 @@ def test_bundle_for_a_frame_that_is_rendered_already_is_late(voice_paths: dict[s
     with live_server(tmp_path / "voices", tmp_path / "recordings", "none", "--ahead", "8192") as server:
         with Listener(server.stream_port) as listener:
             wait_until(lambda: bool(listener.take(512).any()), "the voice in the mix")
-        server.client.send_at(time.time() + 0.01, ("/v/intensity", 0.7))
-        late = server.client.wait("/late")
-        assert late.args[0] == "/v/intensity"
-        assert 20 < float(late.args[1]) < 171  # type: ignore[arg-type]  # 85 to 171 ms are rendered ahead
+        client, late = server.client, list[Message]()
+        for _ in range(60):  # on a busy machine the renderer itself can be behind, and a bundle in time
+            client.send_at(time.time() + 0.01, ("/v/intensity", 0.7))
+            client.read(0.5)
+            if late := [message for message in client.heard if message.address == "/late"]:
+                break
+        assert late, "nothing was ever late"
+        assert late[0].args[0] == "/v/intensity"
+        assert 20 < float(late[0].args[1]) < 171  # type: ignore[arg-type]  # 85 to 171 ms are rendered ahead
 
 
 def test_cleared_bundles_do_not_act(play: LiveServer) -> None:
@@ -219,7 +224,9 @@ def test_cleared_bundles_do_not_act(play: LiveServer) -> None:
         client.ask("/clearSched", reply="/done")
         if time.time() < now + 0.2:
             break  # a busy machine can be too late to clear the first: again
-        time.sleep(0.1)  # until the second is past too
+        wait_until(lambda after=now + 0.3: time.time() > after, "the second to be past too")
+    else:
+        pytest.fail("this machine is too busy to clear anything in time")
     assert waiting >= 3
     assert play.status()["waiting"] == 0
 

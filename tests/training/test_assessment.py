@@ -12,12 +12,14 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from petrichor.interpreter import Network
 from petrichor.voice_file import read_voice
 from petrichor_training.assessment import Assessor
 from petrichor_training.backend import open_steps
-from petrichor_training.checkpoint import BEST, load_averaged, read_progress
+from petrichor_training.checkpoint import BEST, NAME, load_averaged, read_progress
 from petrichor_training.command_line import main
 from petrichor_training.dataset import Dataset, load_dataset
+from petrichor_training.errors import DivergedError
 from petrichor_training.networks import build_generator
 from petrichor_training.prepare import prepare
 from petrichor_training.recipe import Recipe, load_recipe
@@ -71,7 +73,7 @@ def test_a_run_that_goes_on_knows_its_best(tmp_path: Path, recipe: Recipe, data:
     for epoch, says in ((2, data.train[0]), (4, np.zeros(data.frames)), (6, np.zeros(data.frames))):
         speak_like(run, says, epoch)
         assess(run, {})
-    run.epoch = 4  # where its last checkpoint was, when it was killed
+    run.epoch, run.step = 4, 40  # where its last checkpoint was, when it was killed
     again = Assessor(run)
     speak_like(run, np.zeros(data.frames), 6)
     again(run, {})
@@ -84,6 +86,7 @@ def test_a_damaged_best_is_told_and_replaced(
     tmp_path: Path, recipe: Recipe, data: Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = open_run(tmp_path / "run", recipe, data, open_steps())
+    run.step = 1  # it goes on
     (run.folder / BEST).write_bytes(b"no archive")
     assess = Assessor(run)
     assert "nothing is known of an earlier best" in caplog.text
@@ -106,10 +109,43 @@ def test_what_is_exported_is_the_best_or_the_last(tmp_path: Path) -> None:
     with np.load(tmp_path / "run" / BEST) as archive:
         arrays = dict(archive)
     changed = json.loads(arrays["progress"].tobytes()) | {"step": 1}  # so that it is another than the last, in any case
+    for name in [name for name in arrays if name.startswith("averaged/")]:
+        arrays[name] = -arrays[name]  # so that it can be told whose weights are exported
     arrays["progress"] = np.frombuffer(json.dumps(changed).encode(), np.uint8)
     np.savez(tmp_path / "run" / BEST, **arrays)
-    for options, step in (([], 1), (["--last"], last)):
+    settings, expected = load_recipe(str(recipe)), {}
+    latent = np.ones((1, settings.network.latent_size), np.float32)
+    for name in (BEST, NAME):
+        generator = build_generator(settings, load_dataset(tmp_path / "cache", settings).frames)
+        load_averaged(tmp_path / "run", generator, name)
+        expected[name] = np.asarray(generator(latent))[0]
+    assert not np.allclose(expected[BEST], expected[NAME], atol=1e-3)
+    for options, step, name in (([], 1, BEST), (["--last"], last, NAME)):
         out = tmp_path / "a.voice"
         export = ["export", run, "--recipe", str(recipe), "--cache", cache, "--out", str(out), "--no-directions"]
         assert main([*export, *options]) == 0
-        assert read_voice(out).info.steps == step
+        voice = read_voice(out)
+        assert voice.info.steps == step
+        np.testing.assert_allclose(Network(voice)({"latent": latent})["audio"][0], expected[name], atol=5e-4)
+
+
+def test_a_new_run_does_not_inherit_anothers_best(tmp_path: Path, recipe: Recipe, data: Dataset) -> None:
+    before = open_run(tmp_path / "run", recipe, data, open_steps())
+    speak_like(before, data.train[0], 2)
+    Assessor(before)(before, {})
+    run = open_run(tmp_path / "run", recipe, data, open_steps())  # no checkpoint was written
+    assess = Assessor(run)
+    assert not (run.folder / BEST).exists()
+    speak_like(run, np.zeros(data.frames), 4)
+    assess(run, {})
+    kept = read_progress(run.folder, BEST)
+    assert kept is not None and kept.epoch == 4
+    assert list(pd.read_csv(run.folder / "quality.csv")["epoch"]) == [4]
+
+
+def test_weights_that_are_no_numbers_stop_with_a_diagnosis(tmp_path: Path, recipe: Recipe, data: Dataset) -> None:
+    run = open_run(tmp_path / "run", recipe, data, open_steps())
+    speak_like(run, np.full(data.frames, np.nan), 2)
+    with pytest.raises(DivergedError):
+        Assessor(run)(run, {})
+    assert not (run.folder / BEST).exists()

@@ -94,11 +94,14 @@ def test_a_run_goes_on_at_the_rates_that_its_recipe_says_now(tmp_path: Path, tin
 def test_batches_drawn_ahead_are_those_of_their_step(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
     """Over the end of an epoch, and where the run is suddenly somewhere else."""
     run = open_run(tmp_path / "run", with_epochs(tiny, 4), data)
+    batches, drawn = run.batches, list[tuple[int, int]]()
+    run.batches = lambda *place: (drawn.append(place), batches(*place))[1]  # type: ignore[method-assign]
+    straight = [(0, within) for within in range(run.steps_per_epoch)] + [(1, 0)]
     with closing(Ahead(run)) as ahead:
-        places = [(0, within) for within in range(run.steps_per_epoch)] + [(1, 0), (3, 1), (3, 1), (0, 0)]
-        for run.epoch, run.within in places:
-            for given, wanted in zip(ahead.take(), run.batches(run.epoch, run.within), strict=True):
+        for run.epoch, run.within in [*straight, (3, 1), (3, 1), (0, 0)]:
+            for given, wanted in zip(ahead.take(), batches(run.epoch, run.within), strict=True):
                 assert all(np.array_equal(one, other) for one, other in zip(given, wanted, strict=True))
+    assert drawn[: len(straight) + 1] == [*straight, (1, 1) if run.steps_per_epoch > 1 else (2, 0)]  # none twice
 
 
 def test_what_goes_wrong_while_drawing_ahead_stops_the_run(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:

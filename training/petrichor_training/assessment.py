@@ -15,8 +15,9 @@ import pandas as pd
 from keras import ops
 
 from petrichor_training.checkpoint import BEST, read_progress, save_averaged
+from petrichor_training.diagnosis import diagnosis
 from petrichor_training.diary import draw_quality
-from petrichor_training.errors import CheckpointError
+from petrichor_training.errors import CheckpointError, DivergedError
 from petrichor_training.exploration import LEAST_WINDOWS, latents_at, points_of_windows, usual_truncation
 from petrichor_training.hearing import Hearing, points_of
 from petrichor_training.quality.distances import frechet_distance, spread
@@ -25,6 +26,8 @@ from petrichor_training.run import Run
 
 CLIPS = 128
 TOGETHER = 16  # clips made at once
+FOR_PEOPLE = ("quality.csv", "quality.png")
+COLUMNS = ["epoch", "step", "frechet", "variety"]
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +59,22 @@ class Assessor:
 
     def __init__(self, run: Run) -> None:
         """Read what an earlier part of the run came to."""
+        if run.step == 0:  # what is there is of another run
+            for name in (BEST, *FOR_PEOPLE):
+                (run.folder / name).unlink(missing_ok=True)
+        if len(run.data.train) < LEAST_WINDOWS:
+            log.warning("%d windows are too few to assess a run by: expected %d", len(run.data.train), LEAST_WINDOWS)
         self._hearing = Hearing(run.recipe, run.data)
         self._windows: np.ndarray | None = None
         self._rows = _rows(run.folder / "quality.csv", run.epoch)
         self._nearest = _distance(run.folder)
 
     def __call__(self, run: Run, _figures: dict[str, float]) -> None:
-        """Assess the epoch if it is its turn; keep its weights if none were nearer."""
+        """Assess the epoch if it is its turn; keep its weights if none were nearer.
+
+        Raises:
+            DivergedError: What the generator makes is not finite.
+        """
         every = run.recipe.fit.assess_every
         if not every or run.epoch % every or len(run.data.train) < LEAST_WINDOWS:
             return
@@ -84,6 +96,8 @@ class Assessor:
         latents = latents_at(run.recipe, CLIPS, usual_truncation(run.recipe))
         clips = [run.gan.averaged(part, training=False) for part in np.split(latents, CLIPS // TOGETHER)]
         made = np.concatenate([ops.convert_to_numpy(clip) for clip in clips])
+        if not np.isfinite(made).all():
+            raise DivergedError(run.epoch, run.steps_per_epoch, diagnosis(run.gan, {}) or "what it makes is not finite")
         made = made[..., 0] if made.ndim == 4 else made
         points = points_of(self._hearing.sound(clip, index) for index, clip in enumerate(made))
         variety = spread(points) / max(spread(self._windows), 1e-9)
@@ -93,9 +107,9 @@ class Assessor:
 def _rows(path: Path, epochs: int) -> list[Assessed]:
     """Those of the epochs that the run has finished."""
     try:
-        table = pd.read_csv(path)
-        return [Assessed(**row) for row in table.to_dict("records") if row["epoch"] <= epochs]
-    except (OSError, ValueError, TypeError, KeyError):
+        rows = [[float(value) for value in row] for row in pd.read_csv(path)[COLUMNS].to_numpy()]
+        return [Assessed(int(row[0]), int(row[1]), row[2], row[3]) for row in rows if row[0] <= epochs]
+    except (OSError, ValueError, KeyError):
         return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from petrichor.latent import draw
 from petrichor_training.dataset import Dataset, as_input
 from petrichor_training.directions import Direction, fit_directions, least_correlation, principal
 from petrichor_training.hearing import Hearing, described, points_of
-from petrichor_training.measure import Clip
 from petrichor_training.recipe import Recipe
 from petrichor_training.truncation import choose_truncation
+
+if TYPE_CHECKING:
+    from petrichor_training.measure import Clip
 
 log = logging.getLogger(__name__)
 

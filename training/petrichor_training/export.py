@@ -62,7 +62,13 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
     latents = draw_latents(np.random.default_rng(16), LATENTS, recipe.network)
     wanted = ops.convert_to_numpy(trained(latents, training=False))
     wanted = wanted[..., 0] if output == "image" else wanted
-    figures: dict[str, Any] = {"epochs": progress.epoch, "windows": len(data.train), "latents_compared": LATENTS}
+    figures: dict[str, Any] = {
+        "weights": kept,
+        "epochs": progress.epoch,
+        "steps": progress.step,
+        "windows": len(data.train),
+        "latents_compared": LATENTS,
+    }
     for kind, network in networks.items():
         figures |= {f"{kind}_{key}": value for key, value in _compare(network, latents, wanted, data).items()}
     chosen = _choose(figures, recipe, output)

@@ -1,7 +1,8 @@
 """The training loop: batches in, checkpoints, samples and curves out; it can be stopped after any step.
 
 A run folder holds ``checkpoint.npz``, ``recipe.json``, ``losses.csv``, ``probs.csv``, ``losses.png``,
-``probabilities.png`` and ``samples/``. Where there is a checkpoint, the run goes on from it.
+``probabilities.png``, ``samples/`` and, where it is assessed, ``best.npz`` and ``quality.csv``. Where there
+is a checkpoint, the run goes on from it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import signal
 import sys
 import time
@@ -67,7 +68,7 @@ def run_bench(options: argparse.Namespace) -> int:
             figures.append(figure)
             if not options.json:
                 print(to_text(figure), flush=True)
-    about["stolen"] = (stolen() - before) / (about["cores"] * (time.monotonic() - began))
+    about["stolen"] = (stolen() - before) / ((os.cpu_count() or 1) * (time.monotonic() - began))
     if options.json:
         sys.stdout.write(to_json(figures, about) + "\n")
     elif about["stolen"] > TAKEN:
