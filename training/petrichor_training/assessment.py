@@ -80,9 +80,10 @@ class Assessor:
             return
         found = self._assess(run)
         self._rows.append(found)
+        table = pd.DataFrame(self._rows)
         with replacing(run.folder / "quality.csv") as temporary:
-            pd.DataFrame(self._rows).to_csv(temporary, index=False, float_format="%.6g")
-        draw_quality(pd.DataFrame(self._rows), run.folder / "quality.png")
+            table.to_csv(temporary, index=False, float_format="%.6g")
+        draw_quality(table, run.folder / "quality.png")
         if found.frechet < self._nearest:
             self._nearest = found.frechet
             save_averaged(run.folder / BEST, run.gan, run.progress({"frechet": found.frechet}))

@@ -14,7 +14,7 @@ from keras import ops
 
 from petrichor.voice_file import VoiceInfo, write_voice
 from petrichor_training import measure
-from petrichor_training.checkpoint import BEST, NAME, load_averaged, read_progress
+from petrichor_training.checkpoint import BEST, NAME, Progress, load_averaged, read_progress
 from petrichor_training.convert import converted
 from petrichor_training.dataset import Dataset
 from petrichor_training.errors import CheckpointError, ExportError
@@ -49,10 +49,7 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
         ExportError: The conversion failed or changed the sound.
     """
     kept = NAME if last or not (run / BEST).is_file() else BEST
-    progress = read_progress(run, kept)
-    if progress is None:
-        raise CheckpointError(run, "no checkpoint in it: run petrichor-train fit first")
-    check_recipe(run, progress, recipe)
+    progress = _progress(run, kept, recipe)
     trained = build_generator(recipe, data.frames)
     load_averaged(run, trained, kept)
     log.info("the weights of step %d, from %s", progress.step, kept)
@@ -62,13 +59,8 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
     latents = draw_latents(np.random.default_rng(16), LATENTS, recipe.network)
     wanted = ops.convert_to_numpy(trained(latents, training=False))
     wanted = wanted[..., 0] if output == "image" else wanted
-    figures: dict[str, Any] = {
-        "weights": kept,
-        "epochs": progress.epoch,
-        "steps": progress.step,
-        "windows": len(data.train),
-        "latents_compared": LATENTS,
-    }
+    figures: dict[str, Any] = {"weights": kept, "epochs": progress.epoch, "steps": progress.step}
+    figures |= {"windows": len(data.train), "latents_compared": LATENTS}
     for kind, network in networks.items():
         figures |= {f"{kind}_{key}": value for key, value in _compare(network, latents, wanted, data).items()}
     chosen = _choose(figures, recipe, output)
@@ -78,6 +70,15 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
     info = _describe(recipe, data, output, progress.step, figures, explored)
     write_voice(out, info, networks[chosen], explored.arrays(), data.credits)
     return figures
+
+
+def _progress(run: Path, kept: str, recipe: Recipe) -> Progress:
+    """How far the weights of a file are; it must be there, and of this recipe."""
+    progress = read_progress(run, kept)
+    if progress is None:
+        raise CheckpointError(run, "no checkpoint in it: run petrichor-train fit first")
+    check_recipe(run, progress, recipe)
+    return progress
 
 
 def _compare(network: bytes, latents: np.ndarray, wanted: np.ndarray, data: Dataset) -> dict[str, float]:
