@@ -93,10 +93,11 @@ class Channel:
             position: Where in the mix they go.
         """
         frames = len(out)
+        written = self._ring.written  # before it is looked whether that is enough: the renderer goes on writing
         live = self.ready(frames)
         self._ring.place(position if live else position + frames)
         if not live:
-            out[:] = self._conceal(frames)
+            out[:] = self._conceal(frames, written)
             self.concealed += frames
         elif self._stand_in is None:
             self._ring.read_into(out)
@@ -108,13 +109,14 @@ class Channel:
             out *= self._gains.next(frames)
         return not live
 
-    def _conceal(self, frames: int) -> np.ndarray:
+    def _conceal(self, frames: int, written: int) -> np.ndarray:
+        if not self.concealing:
+            self._stale = written  # no more than was too little: a renderer that is done since then writes no more
         if self._stand_in is None:
             self._stand_in = self._continuation()
         elif self._way_back is not None:  # it fell silent again on its way back, which is gone to its end all the same
             self._way_back.new = self._continuation()
             self._stand_in, self._way_back = self._way_back.next, None
-        self._stale = self._ring.written
         return self._stand_in(frames)
 
     def _continuation(self) -> Next:

@@ -22,6 +22,7 @@ SLEW = 5.0  # seconds in which most of what is off beyond that is made up for
 TRIES, QUICK = 8, 5e-6  # looks at two clocks, until they are no more seconds apart than that
 GIVEN = 1024  # times whose frames are remembered: a bundle's messages are not all asked about at once
 QUIET = 10.0  # seconds without a cue, after which a new phrase begins
+TOLD = 0.2  # seconds between two times that it is told by how much a phrase was shifted
 
 
 class ClockFilter:
@@ -79,7 +80,8 @@ class SampleClock:
         self._line = math.nan  # frames at Unix time 0, as used
         self._fraction = 0.0  # by which the first of the cues on their way lay off a whole frame, and so may the others
         self._fresh = True  # whether the next cue is such a first
-        self._followed = self._used = -math.inf
+        self._followed = self._used = self._told = -math.inf
+        self._shift = 0.0  # frames by which the line was corrected within the phrase, since that was told
         self._given: dict[float, int] = {}  # time of day → frame, the last few
 
     @property
@@ -87,23 +89,36 @@ class SampleClock:
         """Whether the mix has begun."""
         return math.isfinite(self._line)
 
-    def follow(self, busy: bool) -> None:
+    def follow(self, busy: bool) -> float:
         """Correct the line by what the audio process says.
 
         Args:
             busy: Whether cues are on their way or wait.
+
+        Returns:
+            Seconds by which what follows in a phrase has just been shifted against what came before: later, or
+            earlier where negative; 0 for less than a frame.
         """
         now = self._steady()
         self._used = now if busy else self._used
         self._fresh = self._fresh or not busy
         seen = float(self._published[0]) - self._wall_ahead() * self._rate
-        off = seen - self._line
+        off, before = seen - self._line, self._line
+        within = now - self._used <= QUIET and math.isfinite(before)
         if now - self._used > QUIET or not abs(off) < JUMP * self._rate:
             self._line = seen
         elif abs(off) > SLACK * self._rate:
             beyond = math.copysign(abs(off) - SLACK * self._rate, off)
             self._line += beyond * -math.expm1(-(now - self._followed) / SLEW)
         self._followed = now
+        self._shift = self._shift + self._line - before if within else 0.0
+        return self._tell(now)
+
+    def _tell(self, now: float) -> float:
+        if abs(self._shift) < 1.0 or now - self._told < TOLD:
+            return 0.0
+        shift, self._shift, self._told = self._shift / self._rate, 0.0, now
+        return shift
 
     def _wall_ahead(self) -> float:
         """Return by how many seconds the time of day is ahead of the steady clock.

@@ -43,6 +43,7 @@ class Conductor:
         refuse: Told of what cannot wait: (error, sender).
         publish: Sends what was obeyed.
         late: Told of messages that came too late: (address, seconds).
+        shifted: Told by how many seconds a phrase was shifted, as the mix stood still or a clock was set.
         wall: The time of day, in Unix seconds.
     """
 
@@ -54,12 +55,13 @@ class Conductor:
         refuse: Callable[[MessageError, Address], None],
         publish: Callable[[], None],
         late: Callable[[str, float], None],
+        shifted: Callable[[float], None],
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Start with nothing waiting."""
         self._clock = clock
         self._obey, self._cueable, self._refuse = obey, cueable, refuse
-        self._publish, self._late = publish, late
+        self._publish, self._late, self._shifted = publish, late, shifted
         self._wall = wall
         self._schedule: Schedule[tuple[Message, Address]] = Schedule()
         self._readings: OrderedDict[str, deque[float]] = OrderedDict()  # host → its clock's offset, a few times
@@ -91,7 +93,8 @@ class Conductor:
         Args:
             busy: Whether cues are on their way.
         """
-        self._clock.follow(busy or len(self._schedule) > 0)
+        if shift := self._clock.follow(busy or len(self._schedule) > 0):
+            self._shifted(shift)
         if self.patience == 0.0:
             for _, (message, sender) in self._schedule.due(self._wall()):
                 self._act(message, sender)

@@ -89,6 +89,7 @@ class Desk:
             self._wire.refuse,
             dispatch.publish,
             lambda address, seconds: self._warn("/late", address, 1000.0 * seconds),
+            lambda seconds: self._warn("/shifted", 1000.0 * seconds),
         )
 
     def obey(self, message: Message, sender: Address, position: int | None) -> float:

@@ -104,6 +104,35 @@ def test_a_jump_is_followed_at_once() -> None:
     assert abs(line[0] + times.now * RATE - clock.position_at(times.wall())) <= 1
 
 
+def test_what_is_corrected_within_a_phrase_is_told() -> None:
+    """A jump at once, a drift little by little, in all as much as the line was moved; between two phrases nothing."""
+    times, line, _, clock = parts()
+    line[0] = -1000 * RATE
+    assert clock.follow(busy=True) == 0.0
+    line[0] -= 0.9 * RATE  # the mix stood still
+    times.now += 0.01
+    assert clock.follow(busy=True) == pytest.approx(-0.9)
+    told = 0.0
+    line[0] += 0.02 * RATE
+    for _ in range(4000):
+        times.now += 0.01
+        told += clock.follow(busy=True)
+    assert told == pytest.approx(0.02 - SLACK, abs=0.001)
+    times.now += QUIET + 1
+    line[0] += 0.04 * RATE
+    assert clock.follow(busy=False) == 0.0
+
+
+def test_what_is_less_than_a_frame_is_not_told() -> None:
+    times, line, _, clock = parts()
+    line[0] = -1000 * RATE
+    clock.follow(busy=True)
+    for _ in range(1000):
+        times.now += 0.01
+        line[0] += 2e-7 * RATE  # 20 ppm: a good clock
+        assert clock.follow(busy=True) == 0.0
+
+
 def test_nothing_is_known_before_the_mix_begins() -> None:
     _, line, _, clock = parts()
     clock.follow(busy=False)

@@ -27,6 +27,7 @@ class Stage:
         self.obeyed: list[tuple[str, int | None]] = []
         self.refused: list[str] = []
         self.late: list[tuple[str, float]] = []
+        self.shifted: list[float] = []
         self.published = 0
         self.past = 0.0
         clock = SampleClock(self.line, RATE, lambda: self.now, lambda: self.now)
@@ -38,6 +39,7 @@ class Stage:
             lambda error, sender: self.refused.append(error.reason),
             self._publish,
             lambda address, seconds: self.late.append((address, seconds)),
+            self.shifted.append,
             lambda: self.now,
         )
 
@@ -54,6 +56,16 @@ class Stage:
     def go(self, seconds: float) -> None:
         self.now += seconds
         self.conductor.due(busy=False)
+
+
+def test_a_phrase_that_is_shifted_is_told() -> None:
+    stage = Stage()
+    stage.take(Message("/v/gain", (-6.0,), stage.now + 1.0))
+    stage.go(0.1)
+    assert stage.shifted == []
+    stage.line[0] -= 0.5 * RATE
+    stage.go(0.1)
+    assert stage.shifted == [pytest.approx(-0.5)]
 
 
 def test_messages_without_time_act_at_once_and_together() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 import soundfile
 
+from petrichor.audio import RESYNC
 from petrichor.bench.rig import PROBES
+from petrichor.clock import TOLD
 from petrichor.osc import Message, encode, encode_bundle, parse_datagram
 from petrichor.render import Performance, RenderOptions
 from petrichor.takes import FADE
@@ -38,6 +43,8 @@ SCORE: list[Event] = [
     (1.75, "/v/mute", (0,)),
 ]
 LENGTH = 2.0
+TAKES = 6  # of which one has to be exact
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -76,20 +83,45 @@ def rendered(voice: Path, score: list[Event]) -> np.ndarray:
     return sound
 
 
+def exact(server: LiveServer, take: Callable[[str], T]) -> T:
+    """Return what comes of a take, given the name of its file, that the server says was played exactly.
+
+    Where this machine stands still in the middle of one no server could be exact, and this one has to say so.
+    """
+    for number in range(TAKES):
+        server.client.heard.clear()
+        taken = take(f"take{number}.wav")
+        time.sleep(2 * TOLD)
+        server.client.settle()
+        told = [message for message in server.client.heard if message.address in ("/late", "/shifted")]
+        if not told:
+            return taken
+    pytest.fail(f"this machine is too busy for a single exact take: {told}")
+
+
+def settings_of_before(server: LiveServer) -> None:
+    """Undo what a score leaves, so that it can be played again."""
+    for address, *args in (("gain", 0.0), ("pan", 0.0), ("truncation", 2.0), ("intensity", 0.5), ("mute", 0)):
+        server.client.send(f"/v/{address}", *args)
+    server.client.send("/master/gain", 0.0)
+    server.client.settle()
+
+
 def test_score_sent_live_gives_the_samples_of_the_offline_render(play: LiveServer) -> None:
     """To the last bit, three times over, at whatever fraction of a frame it begins; but for the first fade."""
     offline = rendered(play.voices / "v.voice", SCORE)
-    for take in range(3):
-        send_score(play, SCORE, f"{take}.wav", time.time() + 0.5)
-        live = recorded(play, f"{take}.wav")
+    for index in range(3):
+
+        def take(name: str, index: int = index) -> np.ndarray:
+            settings_of_before(play)
+            send_score(play, SCORE, f"{index}-{name}", time.time() + 0.5)
+            return recorded(play, f"{index}-{name}")
+
+        live = exact(play, take)
         assert len(live) == len(offline)
         begin = round(FADE * RATE)
         np.testing.assert_array_equal(live[begin:], offline[begin:])
-        for address, *args in (("gain", 0.0), ("pan", 0.0), ("truncation", 2.0), ("intensity", 0.5)):
-            play.client.send(f"/v/{address}", *args)
-        play.client.send("/master/gain", 0.0)
-        play.client.settle()
-    assert not [message for message in play.client.heard if message.address in ("/late", "/fail")]
+    assert not [message for message in play.client.heard if message.address == "/fail"]
 
 
 def test_score_is_exact_while_somebody_listens_and_files_are_replaced(
@@ -97,29 +129,33 @@ def test_score_is_exact_while_somebody_listens_and_files_are_replaced(
 ) -> None:
     """A listener leads the mix, another voice comes and goes: the score is the same."""
     offline = rendered(play.voices / "v.voice", SCORE)
-    play.client.send("/v/mute", 0)
-    with Listener(play.stream_port) as listener:
-        begin = time.monotonic()
-        taken = 0
 
-        def listen(until: float) -> None:
-            nonlocal taken
-            while time.monotonic() < until:
-                taken += len(listener.take(480))
-                time.sleep(max(0.0, begin + taken / RATE - time.monotonic()))
+    def take(name: str) -> np.ndarray:
+        settings_of_before(play)
+        with Listener(play.stream_port) as listener:
+            begin = time.monotonic()
+            taken = 0
 
-        listen(begin + 0.5)
-        send_score(play, SCORE, "led.wav", time.time() + 0.4)
-        listen(begin + 1.0)
-        shutil.copy(voice_paths["bird"], play.voices / "other.voice")
-        play.client.send("/other/mute", 1)
-        # A listener that does not listen meanwhile would no longer lead, and the mix come to another pace.
-        while not any(message.address == "/other/loaded" for message in play.client.heard):
-            listen(time.monotonic() + 0.05)
-            play.client.read()
-        play.client.send("/other/unload")
-        listen(begin + 4.0)
-    live = recorded(play, "led.wav")
+            def listen(until: float) -> None:
+                nonlocal taken
+                while time.monotonic() < until:
+                    taken += len(listener.take(480))
+                    time.sleep(max(0.0, begin + taken / RATE - time.monotonic()))
+
+            listen(begin + 0.5)
+            send_score(play, SCORE, name, time.time() + 0.4)
+            listen(begin + 1.0)
+            shutil.copy(voice_paths["bird"], play.voices / "other.voice")
+            play.client.send("/other/mute", 1)
+            # A listener that does not listen meanwhile would no longer lead, and the mix come to another pace.
+            while not any(message.address == "/other/loaded" for message in play.client.heard):
+                listen(time.monotonic() + 0.05)
+                play.client.read()
+            play.client.send("/other/unload")
+            listen(begin + 4.0)
+        return recorded(play, name)
+
+    live = exact(play, take)
     differing = np.flatnonzero((live != offline).any(1))
     own = differing[differing > round(FADE * RATE)]
     # The other voice is heard for a moment before it is muted: elsewhere, not a sample differs.
@@ -137,16 +173,20 @@ def onsets(sound: np.ndarray) -> list[int]:
 def test_bundles_act_at_their_sample(play: LiveServer) -> None:
     """The mix is opened eight times, each time a little further from a whole block."""
     client = play.client
-    client.send("/master/gain", -60.0)
-    client.settle()
-    begin = time.time() + 0.6
     times = [0.3 * n + n * 1001 / RATE for n in range(1, 9)]
-    client.send_at(begin, ("/record", "steps.wav"))
-    for at in times:
-        client.send_at(begin + at, ("/master/gain", 0.0))
-        client.send_at(begin + at + 0.1, ("/master/gain", -60.0))
-    client.send_at(begin + times[-1] + 0.3, ("/record",))
-    found = onsets(recorded(play, "steps.wav"))
+
+    def take(name: str) -> np.ndarray:
+        client.send("/master/gain", -60.0)
+        client.settle()
+        begin = time.time() + 0.6
+        client.send_at(begin, ("/record", name))
+        for at in times:
+            client.send_at(begin + at, ("/master/gain", 0.0))
+            client.send_at(begin + at + 0.1, ("/master/gain", -60.0))
+        client.send_at(begin + times[-1] + 0.3, ("/record",))
+        return recorded(play, name)
+
+    found = onsets(exact(play, take))
     assert len(found) == len(times)
     for frame, at in zip(found, times, strict=True):
         assert abs(frame - at * RATE) <= 1
@@ -157,17 +197,21 @@ def test_messages_of_one_bundle_act_on_one_sample(play: LiveServer, voice_paths:
     shutil.copy(voice_paths["stream"], play.voices / "w.voice")
     client = play.client
     client.wait("/w/loaded")
-    for name in ("v", "w"):
-        client.send(f"/{name}/mute", 1)
     client.send("/v/pan", -1.0)
     client.send("/w/pan", 1.0)
-    client.settle()
-    begin = time.time() + 0.6
-    inner = encode_bundle(begin + 0.5, encode("/w/mute", 0))
-    client.send_at(begin, ("/record", "pair.wav"))
-    client.send_raw(encode_bundle(begin + 0.5, encode("/v/mute", 0), inner))
-    client.send_at(begin + 1.0, ("/record",))
-    sound = recorded(play, "pair.wav")
+
+    def take(name: str) -> np.ndarray:
+        for voice in ("v", "w"):
+            client.send(f"/{voice}/mute", 1)
+        client.settle()
+        begin = time.time() + 0.6
+        inner = encode_bundle(begin + 0.5, encode("/w/mute", 0))
+        client.send_at(begin, ("/record", name))
+        client.send_raw(encode_bundle(begin + 0.5, encode("/v/mute", 0), inner))
+        client.send_at(begin + 1.0, ("/record",))
+        return recorded(play, name)
+
+    sound = exact(play, take)
     left, right = (int(np.flatnonzero(sound[:, side])[0]) for side in (0, 1))
     assert left == right == pytest.approx(RATE / 2, abs=1)
 
@@ -181,6 +225,19 @@ def test_messages_of_an_immediate_bundle_act_together(play: LiveServer) -> None:
         client.send_at(None, ("/v/intensity", index % 2), ("/v/latent/0", 1.0), ("/v/gain", -6.0 * (index % 2)))
     client.settle()
     assert not [message for message in client.heard if message.address == "/fail"]
+
+
+def test_a_mix_that_stood_still_in_a_phrase_is_told(play: LiveServer) -> None:
+    """No timetag can be kept then: the server must not be silent about it."""
+    (audio,) = (number for number, name in play.children().items() if name == "petrichor-audio")
+    play.client.send_at(time.time() + 5.0, ("/v/gain", -3.0))
+    play.client.settle()
+    play.client.heard.clear()
+    os.kill(audio, signal.SIGSTOP)
+    time.sleep(RESYNC + 0.2)
+    os.kill(audio, signal.SIGCONT)
+    shift = play.client.wait("/shifted").args[0]
+    assert -3000 < float(shift) < -1000 * RESYNC  # type: ignore[arg-type]
 
 
 def test_late_bundles_act_at_once_and_are_told(play: LiveServer) -> None:

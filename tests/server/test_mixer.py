@@ -136,6 +136,26 @@ def test_renderer_that_falls_silent_again_on_its_way_back_makes_no_step(returned
     assert listening.largest_step(heard)[0] < 0.002, "nor a kink, nor a sample held"
 
 
+def test_renderer_that_is_done_while_its_stand_in_is_made_is_heard_again() -> None:
+    """It has filled its ring and waits to be read from: whoever waits for more of it waits for ever."""
+
+    class Quick(Ring):
+        def history(self, frames: int) -> np.ndarray:
+            past = super().history(frames)
+            self.write(tone(512, start=self.written))
+            return past
+
+    ring = Quick(np.zeros(3, np.int64), np.zeros((FRAMES, 2), np.float32))
+    channel = Channel(ring, strip(), RATE, fade_in=0.001, recovered=256)
+    ring.write(tone(4800))
+    for _ in range(19):
+        play(channel, 256)
+    assert channel.concealing
+    play(channel, 256)
+    assert not channel.concealing
+    assert channel.concealed == 256
+
+
 def test_cues_act_on_their_frame_of_the_mix() -> None:
     """Whatever the blocks: a channel and the master are opened in the middle of one."""
     for blocks in ([256] * 40, [1] * 10240, [1000, 24, 9216]):
