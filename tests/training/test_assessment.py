@@ -31,7 +31,8 @@ from tests.training.recordings_to_learn import TINY_BIRD, write_three
 def recipe(tmp_path: Path) -> Recipe:
     (tmp_path / "tiny.toml").write_text(TINY_BIRD)
     tiny = load_recipe(str(tmp_path / "tiny.toml"))
-    return dataclasses.replace(tiny, fit=dataclasses.replace(tiny.fit, assess_every=2))
+    # These generators say one window, which is a copy: it may be kept, but for the test of just that.
+    return dataclasses.replace(tiny, fit=dataclasses.replace(tiny.fit, assess_every=2, most_copies=1.0))
 
 
 @pytest.fixture
@@ -65,6 +66,32 @@ def test_the_nearest_is_kept_whatever_comes_after(tmp_path: Path, recipe: Recipe
     load_averaged(run.folder, generator, BEST)
     np.testing.assert_allclose(generator(np.zeros((1, recipe.network.latent_size)))[0], data.train[0], atol=0.01)
     assert (run.folder / "quality.png").is_file()
+
+
+def tones(frames: int, rate: int, seed: int) -> np.ndarray:
+    """Five short tones at random, as no other window has them. Shape [frames]"""
+    rng, sound = np.random.default_rng(seed), np.zeros(frames, np.float32)
+    for at in rng.integers(0, frames - rate // 50, 5):
+        time = np.arange(rate // 50) / rate
+        sound[at : at + len(time)] += 0.3 * np.sin(2 * np.pi * rng.uniform(500, 3500) * time) * np.hanning(len(time))
+    return sound
+
+
+def test_what_is_said_by_heart_is_not_kept_however_near(tmp_path: Path, recipe: Recipe, data: Dataset) -> None:
+    strict = dataclasses.replace(recipe, fit=dataclasses.replace(recipe.fit, most_copies=0.3))
+    windows = np.stack([tones(data.frames, recipe.prepare.rate, seed) for seed in range(24)])
+    data = dataclasses.replace(data, train=windows[:12], validation=windows[12:])
+    run = open_run(tmp_path / "run", strict, data, open_steps())
+    assess = Assessor(run)
+    noise = 0.3 * np.random.default_rng(1).standard_normal(data.frames).astype(np.float32)
+    for epoch, says in ((2, noise), (4, data.train[0])):
+        speak_like(run, says, epoch)
+        assess(run, {})
+    table = pd.read_csv(run.folder / "quality.csv")
+    assert table["frechet"].idxmin() == 1
+    assert list(table["copies"]) == [0.0, 1.0]
+    kept = read_progress(run.folder, BEST)
+    assert kept is not None and kept.epoch == 2
 
 
 def test_a_run_that_goes_on_knows_its_best(tmp_path: Path, recipe: Recipe, data: Dataset) -> None:

@@ -122,14 +122,18 @@ def as_table(voices: dict[str, Any], paces: dict[str, Pace], failures: dict[str,
         paces: By name.
         failures: Reasons by name, of recipes that could not be trained.
     """
-    lines = ["| recipe | texture | Fréchet | diversity | s per 100 steps |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| recipe | texture | Fréchet | diversity | copies | s per 100 steps |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for name, figures in voices.items():
         ratios = " | ".join(
             f"{of['value']:.2f} ({of['low']:.2f}…{of['high']:.2f})" for of in (figures["texture"], figures["frechet"])
         )
         pace = f"{100 * paces[name].seconds / paces[name].steps:.1f}" if paces[name].steps else "–"
-        lines.append(f"| {name} | {ratios} | {figures['diversity']:.2f} | {pace} |")
-    lines += [f"| {name} | failed: {reason.splitlines()[-1]} | | | |" for name, reason in failures.items()]
+        copies = f"{100 * figures['copying']['share']:.0f} %" if "copying" in figures else "–"
+        lines.append(f"| {name} | {ratios} | {figures['diversity']:.2f} | {copies} | {pace} |")
+    lines += [f"| {name} | failed: {reason.splitlines()[-1]} | | | | |" for name, reason in failures.items()]
     return "\n".join(lines) + "\n"
 
 

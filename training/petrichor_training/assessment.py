@@ -1,12 +1,14 @@
 """How near what a run makes is to what it learns from, every so many epochs; the nearest weights are kept.
 
-A GAN does not get better for ever: after its best epoch it may fall for a handful of sounds. ``quality.csv`` and
-``quality.png`` in the run's folder tell when, ``best.npz`` holds the averaged generator as it was nearest.
+A GAN does not get better for ever: after its best epoch it may fall for a handful of sounds, or say by heart what it
+learns from, which looks near. ``quality.csv`` and ``quality.png`` in the run's folder tell when, ``best.npz`` holds the
+averaged generator as it was nearest without being a copy.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,19 +17,24 @@ import pandas as pd
 from keras import ops
 
 from petrichor_training.checkpoint import BEST, read_progress, save_averaged
+from petrichor_training.dataset import Dataset, as_input
 from petrichor_training.diagnosis import diagnosis
 from petrichor_training.diary import draw_quality
 from petrichor_training.errors import CheckpointError, DivergedError
-from petrichor_training.exploration import LEAST_WINDOWS, latents_at, points_of_windows, usual_truncation
+from petrichor_training.exploration import LEAST_WINDOWS, latents_at, usual_truncation
 from petrichor_training.hearing import Hearing, points_of
+from petrichor_training.quality.copying import Found, Learned, copying, loud_levels
 from petrichor_training.quality.distances import frechet_distance, spread
+from petrichor_training.quality.repetition import STRETCH
 from petrichor_training.replacement import replacing
 from petrichor_training.run import Run
 
 CLIPS = 128
 TOGETHER = 16  # clips made at once
+WINDOWS = 256  # of those learned from and of those kept apart, that clips are compared with
+SEARCHED = 1024  # of those learned from, in which copies are looked for
 FOR_PEOPLE = ("quality.csv", "quality.png")
-COLUMNS = ["epoch", "step", "frechet", "variety"]
+COLUMNS = ["epoch", "step", "frechet", "variety", "copies"]
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +49,15 @@ class Assessed:
         frechet: Distance of what is made from what is learned, of their log-mel statistics: lower is nearer.
         variety: Mean distance between two clips over that between two windows: a generator that has fallen for one
             sound has none.
+        copies: Share of the clips that are more like something learned from than windows kept apart are (see
+            `quality.copying`), 0…1; not a number where none are kept apart.
     """
 
     epoch: int
     step: int
     frechet: float
     variety: float
+    copies: float
 
 
 class Assessor:
@@ -64,13 +74,12 @@ class Assessor:
                 (run.folder / name).unlink(missing_ok=True)
         if len(run.data.train) < LEAST_WINDOWS:
             log.warning("%d windows are too few to assess a run by: expected %d", len(run.data.train), LEAST_WINDOWS)
-        self._hearing = Hearing(run.recipe, run.data)
-        self._windows: np.ndarray | None = None
+        self._judge: Judge | None = None
         self._rows = _rows(run.folder / "quality.csv", run.epoch)
         self._nearest = _distance(run.folder)
 
     def __call__(self, run: Run, _figures: dict[str, float]) -> None:
-        """Assess the epoch if it is its turn; keep its weights if none were nearer.
+        """Assess the epoch if it is its turn; keep its weights if none were nearer and they are no copies.
 
         Raises:
             DivergedError: What the generator makes is not finite.
@@ -78,38 +87,72 @@ class Assessor:
         every = run.recipe.fit.assess_every
         if not every or run.epoch % every or len(run.data.train) < LEAST_WINDOWS:
             return
-        found = self._assess(run)
+        self._judge = self._judge or Judge(Hearing(run.recipe, run.data), run.data)
+        found = self._judge(run)
         self._rows.append(found)
         table = pd.DataFrame(self._rows)
         with replacing(run.folder / "quality.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g")
         draw_quality(table, run.folder / "quality.png")
-        if found.frechet < self._nearest:
+        if found.frechet < self._nearest and not found.copies > run.recipe.fit.most_copies:
             self._nearest = found.frechet
             save_averaged(run.folder / BEST, run.gan, run.progress({"frechet": found.frechet}))
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _assess(self, run: Run) -> Assessed:
-        if self._windows is None:
-            self._windows = points_of_windows(self._hearing, run.data)
+
+class Judge:
+    """Holds what a run makes against what it learns from.
+
+    Args:
+        hearing: Of the recipe.
+        data: What is learned from.
+    """
+
+    def __init__(self, hearing: Hearing, data: Dataset) -> None:
+        """Listen to the windows, once for all epochs."""
+        self._hearing = hearing
+        self._points = points_of(self._sounds(_evenly(data.train, WINDOWS)))
+        levels = [loud_levels(sound) for sound in self._sounds(_evenly(data.train, SEARCHED))]
+        self._learned = Learned(levels, min(STRETCH, len(levels[0])))
+        self._apart = self._nearest(self._sounds(_evenly(data.validation, WINDOWS)))
+
+    def __call__(self, run: Run) -> Assessed:
+        """Assess a run as it is.
+
+        Raises:
+            DivergedError: What the generator makes is not finite.
+        """
         latents = latents_at(run.recipe, CLIPS, usual_truncation(run.recipe))
         clips = [run.gan.averaged(part, training=False) for part in np.split(latents, CLIPS // TOGETHER)]
         made = np.concatenate([ops.convert_to_numpy(clip) for clip in clips])
         if not np.isfinite(made).all():
             raise DivergedError(run.epoch, run.steps_per_epoch, diagnosis(run.gan, {}) or "what it makes is not finite")
-        made = made[..., 0] if made.ndim == 4 else made
-        points = points_of(self._hearing.sound(clip, index) for index, clip in enumerate(made))
-        variety = spread(points) / max(spread(self._windows), 1e-9)
-        return Assessed(run.epoch, run.step, frechet_distance(points, self._windows), variety)
+        sounds = list(self._sounds(made))
+        points, copies = points_of(sounds), copying(self._nearest(sounds), self._apart)
+        variety = spread(points) / max(spread(self._points), 1e-9)
+        distance = frechet_distance(points, self._points)
+        return Assessed(run.epoch, run.step, distance, variety, copies.share if copies else float("nan"))
+
+    def _sounds(self, clips: np.ndarray) -> Iterator[np.ndarray]:
+        for index, clip in enumerate(clips[..., 0] if clips.ndim == 4 else clips):
+            yield self._hearing.sound(clip, index)
+
+    def _nearest(self, sounds: Iterable[np.ndarray]) -> Found:
+        return self._learned.nearest(loud_levels(sound) for sound in sounds)
+
+
+def _evenly(windows: np.ndarray, most: int) -> np.ndarray:
+    """Return so many windows at most, as a network takes them."""
+    return as_input(windows[np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(int))])
 
 
 def _rows(path: Path, epochs: int) -> list[Assessed]:
     """Those of the epochs that the run has finished."""
     try:
         rows = [[float(value) for value in row] for row in pd.read_csv(path)[COLUMNS].to_numpy()]
-        return [Assessed(int(row[0]), int(row[1]), row[2], row[3]) for row in rows if row[0] <= epochs]
+        return [Assessed(int(row[0]), int(row[1]), *row[2:]) for row in rows if row[0] <= epochs]
     except (OSError, ValueError, KeyError):
         return []
 

@@ -78,6 +78,9 @@ def _add_judging(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     evaluate.add_argument("--excerpts", type=int, default=0, help="of 4 s, of each voice (default: as of recordings)")
     evaluate.add_argument("--minutes", type=float, default=2.0, help="searched for repetition, 0 = none (default: 2)")
+    evaluate.add_argument(
+        "--copying-seeds", type=int, default=24, help="latents looked for in the recordings (default: %(default)s)"
+    )
     evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
     ablate = commands.add_parser("ablate", help="recipes trained for the same number of steps and compared")
     ablate.add_argument(
@@ -201,7 +204,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     from petrichor_training.quality.excerpts import read_recordings  # noqa: PLC0415
     from petrichor_training.quality.report import as_text  # noqa: PLC0415
 
-    listening = EvaluateOptions(options.seeds, tuple(options.intensities), options.excerpts, options.minutes * 60)
+    listening = EvaluateOptions(
+        options.seeds,
+        tuple(options.intensities),
+        options.excerpts,
+        options.minutes * 60,
+        copying_seeds=options.copying_seeds,
+    )
     with _bar("reading") as bar:
         recordings = read_recordings(options.data, options.cache, _tracked(bar))
     figures = evaluate(options.voices, recordings, options.out, listening, say=console.print)

@@ -71,20 +71,21 @@ def _plot(table: pd.DataFrame, columns: list[str], label: str, path: Path) -> No
 
 
 def draw_quality(table: pd.DataFrame, path: Path) -> None:
-    """Draw distance and variety of the assessed epochs.
+    """Draw distance, variety and share of copies of the assessed epochs.
 
     Args:
-        table: Columns epoch, frechet and variety.
+        table: Columns epoch, frechet, variety and copies.
         path: PNG to write.
     """
     figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
     (distance,) = axes.plot(table["epoch"], table["frechet"], label="Fréchet distance to the recordings", linewidth=1.2)
     other = axes.twinx()
     (variety,) = other.plot(table["epoch"], table["variety"], "--", color="tab:orange", label="variety", linewidth=1.2)
+    (copies,) = other.plot(table["epoch"], table["copies"], ":", color="tab:red", label="copies", linewidth=1.2)
     axes.set(xlabel="epoch", ylabel="distance", ylim=(0, None))
-    other.set(ylabel="variety (1 = the recordings')", ylim=(0, None))
+    other.set(ylabel="variety (1 = the recordings'), share of copies", ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(handles=[distance, variety], frameon=False, loc="lower center")
+    axes.legend(handles=[distance, variety, copies], frameon=False, loc="lower center")
     figure.savefig(path, dpi=100)
     plt.close(figure)
 

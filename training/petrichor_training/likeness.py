@@ -13,11 +13,14 @@ class Haystack:
     Args:
         series: Shape [frames, bands].
         longest: Frames of the longest piece that will be looked for.
+
+    Attributes:
+        frames: Of the series.
     """
 
     def __init__(self, series: np.ndarray, longest: int) -> None:
         """Transform it once for all pieces."""
-        self._frames = len(series)
+        self.frames = len(series)
         self._size = 1 << int(np.ceil(np.log2(len(series) + longest)))
         self._spectra = np.fft.rfft(series, self._size, axis=0)
         self._energy = np.concatenate(([0.0], np.cumsum(np.sum(np.square(series), axis=1, dtype=np.float64))))
@@ -37,6 +40,6 @@ class Haystack:
             By where the stretch begins. Shape [frames of the series - frames of the piece + 1]
         """
         products = np.sum(self._spectra * np.conj(np.fft.rfft(piece, self._size, axis=0)), axis=1)
-        count = self._frames - len(piece) + 1
+        count = self.frames - len(piece) + 1
         found = np.fft.irfft(products, self._size)[:count]
         return found / (self.norms(len(piece)) * max(float(np.linalg.norm(piece)), 1e-9))

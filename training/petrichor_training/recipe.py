@@ -138,6 +138,7 @@ class FitSettings:
     checkpoint_seconds: float = 30.0  # at most this often, and always at the end
     sample_every: int = 1  # epochs
     assess_every: int = 0  # epochs between two looks at how near it is to what it learns from; 0 = never
+    most_copies: float = 0.3  # share of clips said by heart, above which weights are not kept as the best
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -154,6 +155,7 @@ class FitSettings:
         _check(0 <= self.beta_1 < 1, "fit.beta_1", self.beta_1, "0 to below 1")
         _check(0 <= self.average < 1, "fit.average", self.average, "0 to below 1")
         _check(self.assess_every >= 0, "fit.assess_every", self.assess_every, "0 or more")
+        _check(0 <= self.most_copies <= 1, "fit.most_copies", self.most_copies, "0 to 1")
         _check(self.sample_every >= 1, "fit.sample_every", self.sample_every, "at least 1")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from petrichor.voice_file import read_voice
 from petrichor_training.errors import EvaluationError
+from petrichor_training.quality.copying import Found, Learned, copying, loud_levels
 from petrichor_training.quality.excerpts import Excerpt, Recordings, play, render
 from petrichor_training.quality.figures import Reference, measure
 from petrichor_training.quality.intensity import intensity_figures
@@ -32,6 +33,8 @@ class EvaluateOptions:
         excerpts: Of four seconds, of each voice; 0 = as many as there are of the training recordings.
         repetition_seconds: Length in which repetition is looked for; 0 = it is not.
         intensity_seconds: Length at each of eleven intensities; 0 = at none.
+        copying_seeds: Latents of which four seconds each, at the lowest intensity, are looked for in the training
+            recordings; 0 = none is.
     """
 
     seeds: int = 8
@@ -39,6 +42,7 @@ class EvaluateOptions:
     excerpts: int = 0
     repetition_seconds: float = 120.0
     intensity_seconds: float = 10.0
+    copying_seeds: int = 24
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -46,6 +50,8 @@ class EvaluateOptions:
             raise EvaluationError(f"--seeds: got {self.seeds}, expected 2 or more")
         if not all(0 <= intensity <= 1 for intensity in self.intensities) or not self.intensities:
             raise EvaluationError(f"--intensities: got {self.intensities}, expected numbers from 0 to 1")
+        if self.copying_seeds not in (0, *range(2, 10_000)):
+            raise EvaluationError(f"--copying-seeds: got {self.copying_seeds}, expected 0 or 2 and more")
         if not (self.repetition_seconds == 0 or self.repetition_seconds >= 3) or not (
             self.intensity_seconds == 0 or self.intensity_seconds >= 1
         ):
@@ -65,8 +71,8 @@ def evaluate(
         say: Told what is being done.
 
     Returns:
-        What ``figures.json`` holds: `recordings` (the training recordings' own figures, which are what 1 means) and
-        `voices` by name.
+        What ``figures.json`` holds: `recordings` (the training recordings' own figures, which are what 1 means),
+        `kept_apart` (how like them the others are) and `voices` by name.
 
     Raises:
         EvaluationError: A voice cannot be played.
@@ -77,15 +83,23 @@ def evaluate(
     say(f"recordings: {len(recordings.train)} excerpts for training, {len(recordings.validation)} kept apart")
     reference = Reference(recordings)
     count = options.excerpts or len(recordings.train)
+    copies = Copies(recordings) if options.copying_seeds else None
     columns = [Column("recordings", reference.figures(reference.train), _sounds(recordings.train))]
-    apart = Column("kept apart", {}, _sounds(recordings.validation))
+    apart = Column(
+        "kept apart", copies.figures(recordings.validation) if copies else {}, _sounds(recordings.validation)
+    )
     for path in voices:
         columns.append(_of_voice(path, reference, count, options, say))
+        if copies:
+            say(f"{path.stem}: copies")
+            alone = play(path, options.copying_seeds, range(1, options.copying_seeds + 1), (0.0,))
+            columns[-1].figures.update(copies.figures(alone))
     figures = {
         "options": asdict(options),
         "left_out": recordings.left_out,
         "excerpts": {"train": len(recordings.train), "validation": len(recordings.validation)},
         "recordings": columns[0].figures,
+        "kept_apart": apart.figures,
         "voices": {column.name: column.figures for column in columns[1:]},
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -93,6 +107,27 @@ def evaluate(
         temporary.write_text(json.dumps(figures, indent=1), "utf-8")
     write_report(out / "report.html", [apart, *columns])
     return figures
+
+
+class Copies:
+    """Looks for what is played in what was learned from.
+
+    Args:
+        recordings: Both parts.
+    """
+
+    def __init__(self, recordings: Recordings) -> None:
+        """Look for the recordings kept apart: so alike are sounds that were not copied."""
+        self._learned = Learned(recordings.learned)
+        self._apart = self._nearest(recordings.validation)
+
+    def figures(self, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
+        """Return `copying`, or nothing where nothing happens in the excerpts."""
+        found = copying(self._nearest(excerpts), self._apart)
+        return {"copying": asdict(found)} if found else {}
+
+    def _nearest(self, excerpts: Sequence[Excerpt]) -> Found:
+        return self._learned.nearest(loud_levels(excerpt.sound) for excerpt in excerpts)
 
 
 def _of_voice(path: Path, reference: Reference, count: int, options: EvaluateOptions, say: Say) -> Column:

@@ -16,6 +16,7 @@ import soundfile
 
 from petrichor_training.errors import DataError, EvaluationError
 from petrichor_training.manifest import read_manifest, source_of
+from petrichor_training.quality.copying import loud_levels
 from petrichor_training.quality.texture import RATE, SECONDS
 from petrichor_training.recordings import Progress, find_recordings, read_recording
 
@@ -46,11 +47,13 @@ class Recordings:
         train: The recordings a voice may have learned from.
         validation: Those it never did.
         left_out: Reasons by file name.
+        learned: All of the training recordings, as copies of them are looked for. Shape [frames, bands] each
     """
 
     train: list[Excerpt] = field(default_factory=list)
     validation: list[Excerpt] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    learned: list[np.ndarray] = field(default_factory=list)
 
 
 def cut(sound: np.ndarray, most: int = MOST) -> list[np.ndarray]:
@@ -91,10 +94,13 @@ def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths
     for path in progress([path for path, name in names.items() if name in used]):
         name = names[path]
         try:
-            sounds = cut(read_recording(path, RATE, high_pass_hz))
+            whole = read_recording(path, RATE, high_pass_hz)
         except DataError as error:
             found.left_out[name] = error.reason
             continue
+        if not used[name]["validation"]:
+            found.learned.append(loud_levels(whole))
+        sounds = cut(whole)
         if not sounds:
             found.left_out[name] = f"shorter than {SECONDS:g} s"
         side = found.validation if used[name]["validation"] else found.train

@@ -69,8 +69,17 @@ def repetition(sound: np.ndarray, limit: float = 0.9, stretches: int = 200) -> R
 
 def _whitened(levels: np.ndarray) -> np.ndarray:
     """Return levels less their slow mean, each band at the same spread."""
+    moving = centred(levels)
+    return moving / np.maximum(moving.std(axis=0), 1e-3)
+
+
+def centred(levels: np.ndarray) -> np.ndarray:
+    """Return levels less their slow mean.
+
+    Args:
+        levels: Shape [frames, bands].
+    """
     window = min(SLOW, len(levels))
     padded = np.pad(levels, ((window // 2, window - window // 2 - 1), (0, 0)), mode="reflect")
     sums = np.cumsum(np.concatenate((np.zeros((1, levels.shape[1])), padded)), axis=0)
-    centred = levels - (sums[window:] - sums[:-window]) / window
-    return centred / np.maximum(centred.std(axis=0), 1e-3)
+    return levels - (sums[window:] - sums[:-window]) / window

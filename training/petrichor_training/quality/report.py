@@ -39,7 +39,7 @@ class Column:
 
     Attributes:
         name: Its title.
-        figures: From `Reference.figures`, a voice's with `repetition` and `intensity`; empty = none were taken.
+        figures: From `Reference.figures`, a voice's with `repetition`, `copying` and `intensity`; any may be missing.
         sounds: Titles and sounds, Shape [frames] each, |x| <= 1.
     """
 
@@ -81,6 +81,11 @@ ROWS: list[tuple[str, str, Get]] = [
         lambda f: f"{f['repetition']['highest']:.2f}, {100 * f['repetition']['share']:.0f} %",
     ),
     (
+        "copies",
+        "share of stretches more like a training recording than those kept apart are; different pieces copied or not",
+        lambda f: f"{100 * f['copying']['share']:.0f} %, {f['copying']['places']:.0f} of {f['copying']['stretches']}",
+    ),
+    (
         "intensity",
         "rank correlation with onsets, with loudness",
         lambda f: "{onsets_per_second:.2f}, {loudness_db:.2f}".format(**f["intensity"]["rank_correlation"]),
@@ -97,7 +102,8 @@ def write_report(path: Path, columns: Sequence[Column]) -> None:
     """
     heads = "".join(f"<th>{html.escape(column.name)}</th>" for column in columns)
     rows = [_row(title, note, get, columns) for title, note, get in ROWS]
-    classes: list[str] = next((list(column.figures["texture_classes"]) for column in columns if column.figures), [])
+    every = [column.figures for column in columns]
+    classes: list[str] = next((list(f["texture_classes"]) for f in every if "texture_classes" in f), [])
     rows += [_row(f"· {name.replace('_', ' ')}", "", _of_class(name), columns) for name in classes]
     rows += [_listening(columns)]
     page = (
@@ -157,7 +163,7 @@ def as_text(figures: dict[str, Any]) -> str:
     Args:
         figures: What ``figures.json`` holds.
     """
-    parts = {"recordings": figures["recordings"], **figures["voices"]}
+    parts = {"kept apart": figures["kept_apart"], "recordings": figures["recordings"], **figures["voices"]}
     lines = [f"{'':24}" + "".join(f"{name:>26}" for name in parts)]
     for title, _, get in ROWS:
         cells = (re.sub("<[^>]*>", "", _cell(get, part)) for part in parts.values())
