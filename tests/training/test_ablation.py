@@ -17,7 +17,7 @@ from petrichor_training.pace import Pace
 from petrichor_training.quality.evaluate import EvaluateOptions
 from tests.training.recordings_to_learn import TINY_BIRD, chirp
 
-LITTLE = AblationOptions(5, 1, EvaluateOptions(2, (0.5,), 2, 0.0, 0.0))
+LITTLE = AblationOptions(5, 1, EvaluateOptions(2, (0.5,), 2, 0.0, 0.0, 2))
 
 
 def test_recipes_are_trained_alike_and_compared(tmp_path: Path) -> None:
@@ -35,7 +35,8 @@ def test_recipes_are_trained_alike_and_compared(tmp_path: Path) -> None:
     assert [what for what in said if "steps" in what] == ["plain: 5 steps", "hinge: 5 steps"], "each only once"
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
     assert [row[0] for row in rows] == ["plain", "hinge"]
-    assert all(float(row[4]) > 0 for row in rows)
+    assert all(float(row[5]) > 0 for row in rows)
+    assert all(row[4].endswith(" %") for row in rows)
     runs = {path.name.split("-")[0]: path for path in (out / "runs").iterdir()}
     assert {name: read_progress(path).step for name, path in runs.items()} == {"plain": 5, "hinge": 5}
     assert read_voice(out / "hinge.voice").info.settings["fit"]["loss"] == "hinge"
@@ -47,11 +48,12 @@ def test_recipes_are_trained_alike_and_compared(tmp_path: Path) -> None:
 def test_what_fails_is_in_the_table() -> None:
     ratio = {"value": 1.5, "low": 1.0, "high": 2.0}
     figures = {"texture": ratio, "frechet": ratio, "diversity": 0.7}
-    table = as_table({"good": figures, "resumed": figures}, {"good": Pace(50, 20.0), "resumed": Pace()}, {"bad": "why"})
+    good = figures | {"copying": {"share": 0.25}}
+    table = as_table({"good": good, "resumed": figures}, {"good": Pace(50, 20.0), "resumed": Pace()}, {"bad": "why"})
     assert table.splitlines()[2:] == [
-        "| good | 1.50 (1.00…2.00) | 1.50 (1.00…2.00) | 0.70 | 40.0 |",
-        "| resumed | 1.50 (1.00…2.00) | 1.50 (1.00…2.00) | 0.70 | – |",
-        "| bad | failed: why | | | |",
+        "| good | 1.50 (1.00…2.00) | 1.50 (1.00…2.00) | 0.70 | 25 % | 40.0 |",
+        "| resumed | 1.50 (1.00…2.00) | 1.50 (1.00…2.00) | 0.70 | – | – |",
+        "| bad | failed: why | | | | |",
     ]
 
 
