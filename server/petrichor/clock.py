@@ -104,7 +104,7 @@ class SampleClock:
         self._fresh = self._fresh or not busy
         seen = float(self._published[0]) - self._wall_ahead() * self._rate
         off, before = seen - self._line, self._line
-        within = now - self._used <= QUIET and math.isfinite(before)
+        within = now - self._used <= QUIET and math.isfinite(off)
         if now - self._used > QUIET or not abs(off) < JUMP * self._rate:
             self._line = seen
         elif abs(off) > SLACK * self._rate:
