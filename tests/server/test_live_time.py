@@ -18,7 +18,7 @@ import soundfile
 
 from petrichor.audio import RESYNC
 from petrichor.bench.rig import PROBES
-from petrichor.clock import TOLD
+from petrichor.clock import QUIET, TOLD
 from petrichor.osc import Message, encode, encode_bundle, parse_datagram
 from petrichor.render import Performance, RenderOptions
 from petrichor.takes import FADE
@@ -89,6 +89,8 @@ def exact(server: LiveServer, take: Callable[[str], T]) -> T:
     Where this machine stands still in the middle of one no server could be exact, and this one has to say so.
     """
     for number in range(TAKES):
+        if number:
+            time.sleep(QUIET + 0.5)  # what comes now is another phrase, whoever joins or leaves between the two
         server.client.heard.clear()
         taken = take(f"take{number}.wav")
         time.sleep(2 * TOLD)
