@@ -8,7 +8,7 @@ averaged generator as it was nearest without being a copy.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,11 @@ import pandas as pd
 from keras import ops
 
 from petrichor_training.checkpoint import BEST, read_progress, save_averaged
-from petrichor_training.dataset import Dataset, as_input
+from petrichor_training.dataset import Dataset, evenly
 from petrichor_training.diagnosis import diagnosis
 from petrichor_training.diary import draw_quality
 from petrichor_training.errors import CheckpointError, DivergedError
-from petrichor_training.exploration import LEAST_WINDOWS, latents_at, usual_truncation
+from petrichor_training.exploration import LEAST_WINDOWS, latents_at, points_of_windows, usual_truncation
 from petrichor_training.hearing import Hearing, points_of
 from petrichor_training.quality.copying import Found, Learned, copying, loud_levels
 from petrichor_training.quality.distances import frechet_distance, spread
@@ -31,7 +31,7 @@ from petrichor_training.run import Run
 
 CLIPS = 128
 TOGETHER = 16  # clips made at once
-WINDOWS = 256  # of those learned from and of those kept apart, that clips are compared with
+WINDOWS = 256  # of those kept apart, that tell copies from likeness
 SEARCHED = 1024  # of those learned from, in which copies are looked for
 FOR_PEOPLE = ("quality.csv", "quality.png")
 COLUMNS = ["epoch", "step", "frechet", "variety", "copies"]
@@ -113,10 +113,10 @@ class Judge:
     def __init__(self, hearing: Hearing, data: Dataset) -> None:
         """Listen to the windows, once for all epochs."""
         self._hearing = hearing
-        self._points = points_of(self._sounds(_evenly(data.train, WINDOWS)))
-        levels = [loud_levels(sound) for sound in self._sounds(_evenly(data.train, SEARCHED))]
+        self._points = points_of_windows(hearing, data)
+        levels = [loud_levels(sound) for sound in hearing.sounds(evenly(data.train, SEARCHED))]
         self._learned = Learned(levels, min(STRETCH, len(levels[0])))
-        self._apart = self._nearest(self._sounds(_evenly(data.validation, WINDOWS)))
+        self._apart = self._nearest(hearing.sounds(evenly(data.validation, WINDOWS)))
 
     def __call__(self, run: Run) -> Assessed:
         """Assess a run as it is.
@@ -129,23 +129,14 @@ class Judge:
         made = np.concatenate([ops.convert_to_numpy(clip) for clip in clips])
         if not np.isfinite(made).all():
             raise DivergedError(run.epoch, run.steps_per_epoch, diagnosis(run.gan, {}) or "what it makes is not finite")
-        sounds = list(self._sounds(made))
+        sounds = list(self._hearing.sounds(made))
         points, copies = points_of(sounds), copying(self._nearest(sounds), self._apart)
         variety = spread(points) / max(spread(self._points), 1e-9)
         distance = frechet_distance(points, self._points)
         return Assessed(run.epoch, run.step, distance, variety, copies.share if copies else float("nan"))
 
-    def _sounds(self, clips: np.ndarray) -> Iterator[np.ndarray]:
-        for index, clip in enumerate(clips[..., 0] if clips.ndim == 4 else clips):
-            yield self._hearing.sound(clip, index)
-
     def _nearest(self, sounds: Iterable[np.ndarray]) -> Found:
         return self._learned.nearest(loud_levels(sound) for sound in sounds)
-
-
-def _evenly(windows: np.ndarray, most: int) -> np.ndarray:
-    """Return so many windows at most, as a network takes them."""
-    return as_input(windows[np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(int))])
 
 
 def _rows(path: Path, epochs: int) -> list[Assessed]:

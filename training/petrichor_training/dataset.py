@@ -72,6 +72,16 @@ def as_input(windows: np.ndarray) -> np.ndarray:
     return np.asarray(windows, dtype=np.float32)
 
 
+def evenly(windows: np.ndarray, most: int) -> np.ndarray:
+    """Return so many windows at most, evenly chosen, as the discriminator takes them.
+
+    Args:
+        windows: As in `as_input`.
+        most: How many.
+    """
+    return as_input(windows[np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(int))])
+
+
 def decides(recipe: Recipe) -> tuple[str, ...]:
     """Return the sections of a recipe that decide what a cache holds."""
     return ("prepare", "analysis") if recipe.base == "rain" else ("prepare",)

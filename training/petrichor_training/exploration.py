@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from petrichor.latent import draw
-from petrichor_training.dataset import Dataset, as_input
+from petrichor_training.dataset import Dataset, evenly
 from petrichor_training.directions import Direction, fit_directions, least_correlation, principal
 from petrichor_training.hearing import Hearing, described, points_of
 from petrichor_training.recipe import Recipe
@@ -112,7 +112,4 @@ def points_of_windows(hearing: Hearing, data: Dataset) -> np.ndarray:
         hearing: Of the recipe.
         data: What is learned from.
     """
-    chosen = np.unique(np.linspace(0, len(data.train) - 1, CLIPS).astype(int))
-    windows = as_input(data.train[chosen])
-    clips = windows[..., 0] if windows.ndim == 4 else windows
-    return points_of(hearing.sound(window, index) for index, window in enumerate(clips))
+    return points_of(hearing.sounds(evenly(data.train, CLIPS)))

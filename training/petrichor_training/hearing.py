@@ -48,6 +48,15 @@ class Hearing:
         again = -(-SHORTEST // len(sound))
         return np.asarray(np.tile(sound, again) if again > 1 else sound, np.float32)
 
+    def sounds(self, clips: np.ndarray) -> Iterator[np.ndarray]:
+        """Return clips as sounds, at `RATE`.
+
+        Args:
+            clips: Shape [clips, frames], or images: [clips, rows, columns, channels], of which the first is heard.
+        """
+        for index, clip in enumerate(clips[..., 0] if clips.ndim == 4 else clips):
+            yield self.sound(clip, index)
+
 
 def points_of(sounds: Iterable[np.ndarray]) -> np.ndarray:
     """Return the log-mel points of sounds at `RATE`. Shape [sounds, dimensions]"""

@@ -50,8 +50,8 @@ class EvaluateOptions:
             raise EvaluationError(f"--seeds: got {self.seeds}, expected 2 or more")
         if not all(0 <= intensity <= 1 for intensity in self.intensities) or not self.intensities:
             raise EvaluationError(f"--intensities: got {self.intensities}, expected numbers from 0 to 1")
-        if self.copying_seeds not in (0, *range(2, 10_000)):
-            raise EvaluationError(f"--copying-seeds: got {self.copying_seeds}, expected 0 or 2 and more")
+        if not (self.copying_seeds == 0 or 2 <= self.copying_seeds < 10_000):
+            raise EvaluationError(f"--copying-seeds: got {self.copying_seeds}, expected 0 or 2 to 9999")
         if not (self.repetition_seconds == 0 or self.repetition_seconds >= 3) or not (
             self.intensity_seconds == 0 or self.intensity_seconds >= 1
         ):
@@ -85,15 +85,9 @@ def evaluate(
     count = options.excerpts or len(recordings.train)
     copies = Copies(recordings) if options.copying_seeds else None
     columns = [Column("recordings", reference.figures(reference.train), _sounds(recordings.train))]
-    apart = Column(
-        "kept apart", copies.figures(recordings.validation) if copies else {}, _sounds(recordings.validation)
-    )
+    apart = Column("kept apart", copies.of_apart() if copies else {}, _sounds(recordings.validation))
     for path in voices:
-        columns.append(_of_voice(path, reference, count, options, say))
-        if copies:
-            say(f"{path.stem}: copies")
-            alone = play(path, options.copying_seeds, range(1, options.copying_seeds + 1), (0.0,))
-            columns[-1].figures.update(copies.figures(alone))
+        columns.append(_of_voice(path, reference, copies, count, options, say))
     figures = {
         "options": asdict(options),
         "left_out": recordings.left_out,
@@ -121,16 +115,25 @@ class Copies:
         self._learned = Learned(recordings.learned)
         self._apart = self._nearest(recordings.validation)
 
-    def figures(self, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
-        """Return `copying`, or nothing where nothing happens in the excerpts."""
-        found = copying(self._nearest(excerpts), self._apart)
-        return {"copying": asdict(found)} if found else {}
+    def of(self, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
+        """Return the figure of excerpts by its name, `copying`; nothing where nothing happens in them."""
+        return self._figures(self._nearest(excerpts))
+
+    def of_apart(self) -> dict[str, Any]:
+        """Return the same of the recordings kept apart."""
+        return self._figures(self._apart)
+
+    def _figures(self, found: Found) -> dict[str, Any]:
+        copied = copying(found, self._apart)
+        return {"copying": asdict(copied)} if copied else {}
 
     def _nearest(self, excerpts: Sequence[Excerpt]) -> Found:
         return self._learned.nearest(loud_levels(excerpt.sound) for excerpt in excerpts)
 
 
-def _of_voice(path: Path, reference: Reference, count: int, options: EvaluateOptions, say: Say) -> Column:
+def _of_voice(
+    path: Path, reference: Reference, copies: Copies | None, count: int, options: EvaluateOptions, say: Say
+) -> Column:
     name = path.stem
     say(f"{name}: {count} excerpts")
     excerpts = play(path, count, range(1, options.seeds + 1), options.intensities)
@@ -142,6 +145,10 @@ def _of_voice(path: Path, reference: Reference, count: int, options: EvaluateOpt
     if options.intensity_seconds:
         say(f"{name}: eleven intensities")
         figures["intensity"] = intensity_figures(path, options.intensity_seconds)
+    if copies:
+        say(f"{name}: copies")
+        seeds = range(1, options.copying_seeds + 1)
+        figures |= copies.of(play(path, len(seeds), seeds, (0.0,)))
     return Column(name, figures, _sounds(excerpts))
 
 
