@@ -218,15 +218,23 @@ class _OneVoice:
         self._state = state
 
     def names(self) -> list[str]:
+        """Return the one name."""
         return [self._state.name]
 
     def loaded(self, name: str) -> bool:
+        """Whether it has parameters: always."""
         return True
 
     def perform(self, name: str, parameter: str, message: Message) -> float | None:
+        """Obey a message to a parameter; return the clamped value where it was out of its range."""
         return self._state.apply(parameter, message.args)
 
     def load(self, name: str, message: Message) -> None:
+        """Refuse.
+
+        Raises:
+            MessageError: Always.
+        """
         raise MessageError(message.address, "voices cannot be changed while rendering into a file")
 
     unload = load

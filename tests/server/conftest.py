@@ -24,6 +24,16 @@ def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]
 
 
 @pytest.fixture
+def play(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]:
+    """A server whose only voice, `v`, is the tiny stream."""
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    shutil.copy(voice_paths["stream"], folder / "v.voice")
+    with live_server(folder, tmp_path / "recordings", "none", "--max-rate", "0") as server:
+        yield server
+
+
+@pytest.fixture
 def rig() -> Iterator[Rig]:
     """A server with one probe, `a`, that sounds at 1000 Hz."""
     with Rig({"a": PROBES["probe-1"]}) as rig:
