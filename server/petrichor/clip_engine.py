@@ -42,6 +42,11 @@ class ClipEngine:
         self._order()
         return sound
 
+    @property
+    def late(self) -> int:
+        """See `Engine.late`: clips that are not made in time."""
+        return self._takes.late
+
     def expect(self, controls: Controls) -> None:
         """See `Engine.expect`: the first clips are made ahead."""
         if self._worker is not None:

@@ -19,6 +19,11 @@ class Engine(Protocol):
 
     quantum: int
 
+    @property
+    def late(self) -> int:
+        """Frames by which beginnings that it was told to `expect` were too late, all together."""
+        ...
+
     def render(self, controls: Controls, frames: int) -> np.ndarray:
         """Make the next block.
 

@@ -39,6 +39,7 @@ class Renderer:
         since: Steady clock at its start, then at its entry into the mix.
         stopped: Steady clock when it was asked to end, or None.
         slow: Frames that had been concealed when it was last looked at whether it keeps up, and when that was.
+        late: Frames by which its beginnings came too late, as far as that was told.
     """
 
     voice: HostedVoice
@@ -58,6 +59,7 @@ class Renderer:
     since: float = field(default_factory=time.monotonic)
     stopped: float | None = None
     slow: tuple[int, float] = (0, 0.0)
+    late: int = 0
 
 
 @dataclass(eq=False)

@@ -246,3 +246,4 @@ class Renderer:
                 count = int(min(frames, self._part.next_position - position))
             ring.write(self._engine.render(self._controls, count))
             frames -= count
+        self._slot.late = self._engine.late

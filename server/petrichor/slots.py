@@ -30,6 +30,7 @@ SLOT = np.dtype(
         ("included", np.int64),  # position up to which the controls include every cue
         ("numbers", np.float64, (1 + len(NUMBERS),)),
         ("latent", np.float32, (MAX_LATENT,)),
+        ("late", np.int64),  # frames by which beginnings came too late (see `Engine.late`); written by the renderer
         ("concealed", np.int64),  # frames that the mixer had to fill from its past; like the next written by audio
         ("peak", np.float64),  # of the channel in the last interval, linear
         ("rms", np.float64),
@@ -60,7 +61,7 @@ class Slot:
 
     def clear(self) -> None:
         """Make the slot ready for a new renderer. Only while no process uses it."""
-        for name in ("stop", "sequence", "low", "awaited", "concealed", "peak", "rms"):
+        for name in ("stop", "sequence", "low", "awaited", "late", "concealed", "peak", "rms"):
             self._record[name][...] = 0
         self._record["cleared"][...] = -1
         self.cues.clear()
@@ -102,6 +103,15 @@ class Slot:
     @awaited.setter
     def awaited(self, frames: int) -> None:
         self._record["awaited"][...] = frames
+
+    @property
+    def late(self) -> int:
+        """Frames by which beginnings that were expected came too late, all together."""
+        return int(self._record["late"])
+
+    @late.setter
+    def late(self, frames: int) -> None:
+        self._record["late"][...] = frames
 
     @property
     def concealed(self) -> int:

@@ -40,6 +40,11 @@ class StreamEngine:
         """See `Engine.render`."""
         return self._takes.render(controls, frames)
 
+    @property
+    def late(self) -> int:
+        """See `Engine.late`."""
+        return self._takes.late
+
     def expect(self, controls: Controls) -> None:
         """See `Engine.expect`: a take begins without delay."""
 

@@ -162,6 +162,7 @@ class Supervisor:
                 elif now - max(self._segment[renderer.slot].last_beat, renderer.since) > HANG:
                     self._kill(renderer, f"its renderer gave no sign of life for {HANG:g} s")
                 self._check_speed(voice, renderer, now)
+                self._tell_late(voice, renderer)
             elif renderer is voice.incoming and now - renderer.since > _patience(renderer.source):
                 self._kill(renderer, f"was not ready after {now - renderer.since:.0f} s")
         for voice in list(self.voices.values()):
@@ -262,6 +263,13 @@ class Supervisor:
             reason = f"cannot keep up: {100 * share:.0f} % of its sound is filled in from its recent past"
             log.error("%s: %s", voice.name, reason)
             self._announce("/fail", f"/{voice.name}", reason)
+
+    def _tell_late(self, voice: HostedVoice, renderer: Renderer) -> None:
+        """Tell of sound that was to begin at its sample and was not made yet."""
+        late = self._segment[renderer.slot].late
+        if late > renderer.late:
+            self._announce("/late", f"/{voice.name}", 1000.0 * (late - renderer.late) / self._rate)
+            renderer.late = late
 
     def _retry_if_dead(self, voice: HostedVoice) -> None:
         """A load failed: where what sounds is only the concealment of a dead renderer, try again later."""

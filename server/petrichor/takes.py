@@ -46,10 +46,15 @@ class Takes:
         begin: Makes a take that starts with the given controls.
         key: Says which take controls belong to: another key begins another take.
         rate: Hz.
+
+    Attributes:
+        late: Frames by which takes that were expected began too late, all together.
     """
 
     def __init__(self, begin: Callable[[Controls], Take], key: Callable[[Controls], object], rate: int) -> None:
         """Start with nothing."""
+        self.late = 0
+        self._expected: object = None
         self._begin, self._key = begin, key
         self._fade_frames = round(FADE * rate)
         self._playing: _Cast | None = None
@@ -65,7 +70,7 @@ class Takes:
 
     def expect(self, controls: Controls) -> None:
         """Prepare the take that such controls will begin, unless another is due before."""
-        key = self._key(controls)
+        key = self._expected = self._key(controls)
         free = self._coming is None or not (self._coming.wanted or self._coming.key == key)
         if free and self._playing is not None and key != self._playing.key:
             self._coming = _Cast(self._begin(controls), controls, key)
@@ -76,6 +81,8 @@ class Takes:
         while frames > 0:
             playing = self._attend(controls)
             count = min(frames, self._left) if self._left else frames
+            if self._waits(self._key(controls), playing):
+                self.late += count
             sound = playing.take.render(playing.controls, count)
             pieces.append(self._crossfaded(sound, count) if self._left else sound)
             frames -= count
@@ -95,6 +102,11 @@ class Takes:
         if key == self._playing.key:
             self._playing.controls = controls  # else it goes on by its last ones until the next take is ready
         return self._playing
+
+    def _waits(self, key: object, playing: _Cast) -> bool:
+        """Whether what was expected should play by now, and is not made."""
+        made = self._coming is not None and self._coming.key == key and self._coming.take.ready
+        return key == self._expected and key != playing.key and not made
 
     def _start_coming(self, playing: _Cast) -> _Cast:
         """Let the take that is to come play if it can; return what plays."""

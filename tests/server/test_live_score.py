@@ -212,9 +212,22 @@ def test_seed_of_a_clip_voice_is_heard_from_its_sample(voice_paths: dict[str, Pa
     with live_server(folder, tmp_path / "recordings") as server:
         server.client.send("/v/intensity", 1.0)
         server.client.settle()
-        send_score(server, score, "clips.wav", time.time() + 2.0)  # long enough to make clips on a busy machine
-        live = recorded(server, "clips.wav")
+
+        def take(name: str) -> np.ndarray:
+            send_score(server, score, name, time.time() + 2.0)  # long enough to make clips on a busy machine
+            return recorded(server, name)
+
+        live = exact(server, take)
     offline = rendered(folder / "v.voice", [(0.0, "/v/intensity", (1.0,)), *score])
     for start in (0.0, 0.5, 1.0):
         piece = slice(round((start + 0.1) * RATE), round((start + 0.25) * RATE))  # the first clips alone
         np.testing.assert_array_equal(live[piece], offline[piece])
+
+
+def test_clips_that_are_not_made_by_their_sample_are_told(server: LiveServer) -> None:
+    """No machine inverts the spectrograms of a rain within two hundredths of a second, on several layers."""
+    server.client.send("/rain/intensity", 1.0)
+    server.client.settle()
+    server.client.send_at(time.time() + 0.02, ("/rain/seed", 7))
+    told = server.client.wait("/late", lambda message: message.args[0] == "/rain")
+    assert 0 < told.args[1] < 10_000

@@ -94,6 +94,27 @@ def test_an_expected_take_is_prepared_and_not_started() -> None:
     assert len(cast.made) == 2
 
 
+def test_what_was_expected_and_is_not_made_is_late() -> None:
+    cast = Cast(ready=False)
+    cast.render(1, 100)
+    cast.render(2, 50)
+    assert cast.takes.late == 0, "nobody was told of it before"
+    cast.made[1].ready = True
+    cast.render(2, 2 * FRAMES)
+    cast.takes.expect(Controls(np.zeros(1, np.float32), draw=3))
+    cast.render(2, 50)
+    assert cast.takes.late == 0, "it is not due"
+    cast.render(3, 50)
+    cast.render(3, 20)
+    assert cast.takes.late == 70
+    cast.made[2].ready = True
+    cast.render(3, FRAMES)
+    cast.takes.expect(Controls(np.zeros(1, np.float32), draw=4))
+    cast.made[3].ready = True
+    cast.render(4, 2 * FRAMES)
+    assert cast.takes.late == 70
+
+
 def test_what_is_due_now_goes_before_what_is_expected() -> None:
     cast = Cast(ready=False)
     cast.render(1, 100)
