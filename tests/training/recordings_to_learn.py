@@ -56,6 +56,28 @@ truncation = 1.0
 """
 
 
+TINY_STREAM = """
+base = "rain-stream"
+[prepare]
+split_seconds = 0.5
+hop_seconds = 0.1
+min_bandwidth_hz = 0.0
+[network]
+latent_size = 3
+generator = [8, 8, 6, 4]
+[fit]
+batch = 2
+epochs = 2
+steps_per_epoch = 3
+crop_seconds = 0.25
+assess_every = 0
+checkpoint_seconds = 0.0
+[export]
+clips_measured = 64
+"""
+TINY = {"bird": TINY_BIRD, "rain": TINY_RAIN, "rain-stream": TINY_STREAM}
+
+
 def chirp(seconds: float, rate: int, seed: int) -> np.ndarray:
     """A warbled whistle. Shape [frames]."""
     time = np.arange(round(seconds * rate)) / rate

@@ -23,7 +23,7 @@ pytest.importorskip("jax")
 
 from petrichor_training.prepare import prepare
 from petrichor_training.recipe import load_recipe
-from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, write_three
+from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, TINY_STREAM, write_three
 
 ROOT = Path(__file__).parents[2]
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
@@ -33,6 +33,7 @@ RECIPES = {
     "bird": TINY_BIRD.replace("[fit]", PENALISED),
     "bird-spectrograms": TINY_BIRD.replace("[16, 8]", "[4, 8]") + LOOKED_AT,
     "rain": TINY_RAIN,
+    "rain-stream": TINY_STREAM,
 }
 
 

@@ -18,12 +18,15 @@ import soundfile
 
 pytest.importorskip("tensorflow")
 
-from petrichor.voice_file import read_voice
-from petrichor_training.checkpoint import read_progress
+from petrichor.controls import Controls
+from petrichor.engine import open_engine
+from petrichor.voice_file import Voice, read_voice
+from petrichor_training.checkpoint import BEST, read_progress
 from petrichor_training.command_line import main
 from petrichor_training.measure import open_network
-from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, write_three
+from tests.training.recordings_to_learn import TINY, write_three
 
+RATE = 48_000
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
@@ -56,7 +59,7 @@ def epochs_of(run: Path) -> list[int]:
 def prepared(folder: Path, kind: str) -> tuple[Path, Path]:
     """A tiny recipe and its prepared cache."""
     recipe = folder / "tiny.toml"
-    recipe.write_text(TINY_BIRD if kind == "bird" else TINY_RAIN)
+    recipe.write_text(TINY[kind])
     succeed("prepare", "--recipe", recipe, write_three(folder / "in", kind), "--out", folder / "cache")
     return recipe, folder / "cache"
 
@@ -86,6 +89,40 @@ def test_from_folder_to_voice(tmp_path: Path, kind: str) -> None:
     assert (1, *made.shape) == tuple(shape)
     assert np.all(np.isfinite(made))
     assert (voice.info.inversion is None) == (kind == "bird")
+
+
+def test_from_folder_to_a_voice_that_never_ends(tmp_path: Path) -> None:
+    recipe, cache = prepared(tmp_path, "rain-stream")
+    recipe.write_text(TINY["rain-stream"].replace("assess_every = 0", "assess_every = 1"))
+    run, out = tmp_path / "run", tmp_path / "endless.voice"
+    succeed("fit", "--recipe", recipe, cache, "--out", run)
+    assert epochs_of(run) == [1, 2]
+    audio, rate = soundfile.read(run / "samples" / "epoch-002-3.wav")
+    assert len(audio) / rate == pytest.approx(4, abs=0.01)
+    with (run / "quality.csv").open(newline="") as stream:
+        assert all(float(row["frechet"]) > 0 and float(row["variety"]) > 0 for row in csv.DictReader(stream))
+    assert read_progress(run, BEST).step in (3, 6)
+
+    succeed("export", "--recipe", recipe, run, "--cache", cache, "--out", out)
+    voice = read_voice(out)
+    assert (voice.info.kind, voice.info.signature, voice.info.latent_size) == ("stream", "step", 3)
+    assert voice.info.figures["fp32_snr_db"] > 100, "stepped, it is what was trained"
+    assert voice.info.figures["weights"] == BEST
+    assert "was trained on" in voice.credits
+    one, same, other = (rendered(voice, seed) for seed in (1, 1, 2))
+    assert np.isfinite(one).all()
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    left, right = one[RATE // 4 :].T
+    assert 1e-4 < left.std() < 0.5
+    assert 0 < np.corrcoef(left, right)[0, 1] < 0.6
+
+
+def rendered(voice: Voice, seed: int) -> np.ndarray:
+    """Half a second of a voice, as a renderer makes it. Shape [frames, 2]"""
+    engine = open_engine(voice, RATE, background=False)
+    controls = Controls(np.zeros(voice.info.latent_size, np.float32), intensity=0.5, seed=seed)
+    return engine.render(controls, RATE // 2)
 
 
 def test_killed_and_resumed_it_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path) -> None:

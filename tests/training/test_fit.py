@@ -22,7 +22,7 @@ from petrichor_training.prepare import prepare
 from petrichor_training.recipe import Recipe, load_recipe
 from petrichor_training.run import Run, check_recipe
 from petrichor_training.run import open_run as open_run_with
-from tests.training.recordings_to_learn import TINY_BIRD, write_three
+from tests.training.recordings_to_learn import TINY_BIRD, TINY_STREAM, write_three
 
 
 @pytest.fixture
@@ -72,6 +72,31 @@ def test_a_run_stopped_after_any_step_is_the_same_as_one_that_never_was(
     assert same_weights(whole, part)
     for name in ("losses.csv", "probs.csv"):
         assert (tmp_path / "whole" / name).read_text() == (tmp_path / "parts" / name).read_text()
+
+
+def test_a_stream_stopped_within_an_epoch_is_the_same_as_one_that_never_was(tmp_path: Path) -> None:
+    """To the last bit, with noise, coordinates and rates that fall from step to step."""
+    (tmp_path / "stream.toml").write_text(TINY_STREAM.replace("[fit]", "[fit]\ndecay = 0.9"))
+    recipe = load_recipe(str(tmp_path / "stream.toml"))
+    prepare(write_three(tmp_path / "stream", "rain"), tmp_path / "stream-cache", recipe)
+    data = load_dataset(tmp_path / "stream-cache", recipe)
+    whole = open_run(tmp_path / "whole", recipe, data)
+
+    def keep(epoch: int, step: int, *_: object) -> None:
+        """Keep what a run killed after its fourth step would have left."""
+        if (epoch, step) == (2, 1):
+            whole.save()
+            shutil.copytree(whole.folder, tmp_path / "parts")
+
+    fit(whole, keep)
+    part = open_run(tmp_path / "parts", recipe, data)
+    assert (part.epoch, part.within) == (1, 1)
+    fit(part)
+    assert same_weights(whole, part)
+    assert float(part.gan.g_optimizer.learning_rate) < 0.5 * recipe.fit.generator_rate
+    other = dataclasses.replace(data, summary=data.summary | {"fingerprint": "of other recordings"})
+    with pytest.raises(CheckpointError, match="another cache"):
+        open_run(tmp_path / "parts", recipe, other)
 
 
 def test_a_run_goes_on_at_the_rates_that_its_recipe_says_now(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:
@@ -144,12 +169,12 @@ def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path: Path, tin
     progress = read_progress(tmp_path / "run")
     assert progress is not None
     del progress.settings["network"]["spectral_normalisation"], progress.settings["analysis"]["mel"]
-    check_recipe(tmp_path, progress, tiny)
+    check_recipe(tmp_path, progress, tiny, data)
     seen = dataclasses.replace(tiny, analysis=dataclasses.replace(tiny.analysis, views=(128,), mel=True))
     with pytest.raises(CheckpointError, match=r"was begun with analysis\.mel = False, the recipe says True"):
-        check_recipe(tmp_path, progress, seen)
+        check_recipe(tmp_path, progress, seen, data)
     heard = dataclasses.replace(tiny, analysis=dataclasses.replace(tiny.analysis, iterations=7))
-    check_recipe(tmp_path, progress, heard)
+    check_recipe(tmp_path, progress, heard, data)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, tiny: Recipe, data: Dataset) -> None:

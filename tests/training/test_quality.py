@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import librosa
@@ -15,7 +16,7 @@ import soundfile
 from petrichor.mel import hz_of_mel, mel
 from petrichor_training.errors import DataError
 from petrichor_training.prepare import prepare
-from petrichor_training.quality.character import brightness_hz, density_spread, loudness_db, onset_density
+from petrichor_training.quality.character import brightness_hz, event_rate, loudness_db, onset_density
 from petrichor_training.quality.distances import energy_distance, frechet_distance, spread
 from petrichor_training.quality.excerpts import FRAMES, Excerpt, Recordings, cut, read_recordings
 from petrichor_training.quality.figures import Reference, measure
@@ -169,9 +170,14 @@ def test_events_are_counted_and_density_is_ordered() -> None:
         assert onset_density(calls(20.0, rate, rate)) == pytest.approx(rate, rel=0.34)
     assert onset_density(calls(20.0, 16, 1)) > 1.3 * onset_density(calls(20.0, 8, 1))
     assert onset_density(calls(20.0, 0, 1)) == 0.0
-    # Below, single drops in silence: there the spread grows with them.
-    dense = [density_spread(rain(2.0, drops, 1.0, 1)) for drops in (160, 640, 2560)]
-    assert dense == sorted(dense)
+
+
+def test_the_rate_of_events_grows_with_them_also_where_they_fuse() -> None:
+    drops = (5, 40, 320, 2560)
+    rates = [float(np.mean([event_rate(rain(4.0, each, 1.0, seed)) for seed in range(4)])) for each in drops]
+    assert all(after > 3 * before for before, after in itertools.pairwise(rates))
+    assert event_rate(np.random.default_rng(1).standard_normal(4 * RATE)) == pytest.approx(7000, rel=0.15)
+    assert event_rate(np.zeros(RATE)) == 0.0
 
 
 def test_loudness_and_brightness_of_a_tone() -> None:

@@ -10,7 +10,7 @@ from petrichor_training.recipe import BUILT_IN, Recipe, from_table, load_recipe
 def test_the_built_in_recipes_are_complete(name: str) -> None:
     recipe = load_recipe(name)
     assert isinstance(recipe, Recipe)
-    assert recipe.base == name.split("-", maxsplit=1)[0]
+    assert recipe.base == name.removesuffix("-published")
 
 
 def test_the_published_figures() -> None:
@@ -46,6 +46,13 @@ def test_a_file_holds_only_differences(tmp_path) -> None:
         ({"base": "bird", "network": {"generator": [0]}}, "network.generator", "positive"),
         ({"base": "bird", "network": {"generator": [1.5]}}, "network.generator", "list of int"),
         ({"base": "rain", "network": {"generator": [8, 8]}}, "network.generator", "doublings"),
+        ({"base": "rain-stream", "network": {"generator": [8, 8]}}, "network.generator", "4 widths"),
+        ({"base": "rain-stream", "prepare": {"rate": 44100}}, "prepare.rate", "48000 Hz"),
+        ({"base": "rain-stream", "fit": {"crop_seconds": 3.0}}, "fit.crop_seconds", "half of"),
+        ({"base": "rain-stream", "fit": {"gradient_penalty": 1.0}}, "fit.gradient_penalty", "0.0 for a stream"),
+        ({"base": "rain-stream", "network": {"attention_at": 8}}, "network.attention_at", "0 for a stream"),
+        ({"base": "rain-stream", "analysis": {"mel": True}}, "analysis", "for a stream"),
+        ({"base": "rain", "fit": {"decay": 2.0}}, "fit.decay", "0 to 1"),
     ],
 )
 def test_what_is_wrong_is_said(table, setting, expected) -> None:

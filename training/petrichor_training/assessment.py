@@ -28,6 +28,7 @@ from petrichor_training.quality.distances import frechet_distance, spread
 from petrichor_training.quality.repetition import STRETCH
 from petrichor_training.replacement import replacing
 from petrichor_training.run import Run
+from petrichor_training.streaming.batches import played
 
 CLIPS = 128
 TOGETHER = 16  # clips made at once
@@ -125,8 +126,9 @@ class Judge:
             DivergedError: What the generator makes is not finite.
         """
         latents = latents_at(run.recipe, CLIPS, usual_truncation(run.recipe))
-        clips = [run.gan.averaged(part, training=False) for part in np.split(latents, CLIPS // TOGETHER)]
-        made = np.concatenate([ops.convert_to_numpy(clip) for clip in clips])
+        made = np.concatenate(
+            [_clips(run, part, seed) for seed, part in enumerate(np.split(latents, CLIPS // TOGETHER))]
+        )
         if not np.isfinite(made).all():
             raise DivergedError(run.epoch, run.steps_per_epoch, diagnosis(run.gan, {}) or "what it makes is not finite")
         sounds = list(self._hearing.sounds(made))
@@ -137,6 +139,16 @@ class Judge:
 
     def _nearest(self, sounds: Iterable[np.ndarray]) -> Found:
         return self._learned.nearest(loud_levels(sound) for sound in sounds)
+
+
+def _clips(run: Run, latents: np.ndarray, seed: int) -> np.ndarray:
+    """What the averaged generator makes of latents; of streams, stretches as long as the windows they are held against.
+
+    Shape [clips, …]
+    """
+    seconds = run.data.frames / run.recipe.prepare.rate
+    inputs = played(latents, seconds, seed) if run.recipe.streams else latents
+    return np.asarray(ops.convert_to_numpy(run.gan.averaged(inputs, training=False)))
 
 
 def _rows(path: Path, epochs: int) -> list[Assessed]:

@@ -1,6 +1,6 @@
 """SavedModel to LiteRT, in a process of its own: a failing converter aborts the process it runs in.
 
-Run as ``python -m petrichor_training.convert SAVED_MODEL FOLDER``; writes FOLDER/fp32 and FOLDER/int8.
+Run as ``python -m petrichor_training.convert SAVED_MODEL SIGNATURE FOLDER``; writes FOLDER/fp32 and FOLDER/int8.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -16,8 +17,10 @@ import tensorflow as tf
 
 from petrichor_training.errors import ExportError
 
-SIGNATURE = "clip"
+CLIP = "clip"  # the one signature of a clip voice
 KINDS = ("fp32", "int8")
+
+Save = Callable[[Path], None]
 
 
 def save_model(generator: keras.Model, latent_size: int, output: str, folder: Path) -> None:
@@ -37,31 +40,31 @@ def save_model(generator: keras.Model, latent_size: int, output: str, folder: Pa
     archive = keras.export.ExportArchive()
     archive.track(generator)
     specification = tf.TensorSpec((1, latent_size), tf.float32, name="latent")
-    archive.add_endpoint(SIGNATURE, clip, input_signature=[specification])
+    archive.add_endpoint(CLIP, clip, input_signature=[specification])
     archive.write_out(folder, verbose=False)
 
 
-def convert(saved_model: Path, out: Path, int8: bool) -> None:
+def convert(saved_model: Path, signature: str, out: Path, int8: bool) -> None:
     """Convert in this process.
 
     Args:
-        saved_model: From `save_model`.
+        saved_model: With one signature.
+        signature: Its name.
         out: The .tflite file.
         int8: Store weights as 8 bits, compute with dynamic range.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE])
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[signature])
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     out.write_bytes(converter.convert())
 
 
-def converted(generator: keras.Model, latent_size: int, output: str) -> dict[str, bytes]:
-    """The network as LiteRT, both ways.
+def converted(save: Save, signature: str) -> dict[str, bytes]:
+    """A network as LiteRT, both ways.
 
     Args:
-        generator: The network as it is played.
-        latent_size: Coordinates.
-        output: "audio" or "image".
+        save: Writes a SavedModel of it into a folder.
+        signature: The only one that it has.
 
     Returns:
         Contents of the .tflite files, by "fp32" and "int8".
@@ -71,8 +74,8 @@ def converted(generator: keras.Model, latent_size: int, output: str) -> dict[str
     """
     with tempfile.TemporaryDirectory(prefix="petrichor-export-") as name:
         folder = Path(name)
-        save_model(generator, latent_size, output, folder / "saved")
-        command = [sys.executable, "-m", "petrichor_training.convert", str(folder / "saved"), str(folder)]
+        save(folder / "saved")
+        command = [sys.executable, "-m", "petrichor_training.convert", str(folder / "saved"), signature, str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ExportError(f"the LiteRT converter failed with status {done.returncode}: {done.stderr[-2000:]}")
@@ -82,10 +85,11 @@ def converted(generator: keras.Model, latent_size: int, output: str) -> dict[str
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("saved_model", type=Path)
+    parser.add_argument("signature")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     for kind in KINDS:
-        convert(options.saved_model, options.folder / kind, int8=kind == "int8")
+        convert(options.saved_model, options.signature, options.folder / kind, int8=kind == "int8")
 
 
 if __name__ == "__main__":

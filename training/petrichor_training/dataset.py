@@ -13,6 +13,7 @@ import numpy as np
 
 from petrichor_training.errors import DataError
 from petrichor_training.recipe import Recipe
+from petrichor_training.streaming.conditions import Conditions
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +25,14 @@ class Dataset:
         validation: As `train`.
         summary: What ``prepared.json`` holds.
         credits: Markdown.
+        conditions: Of the windows, for a stream.
     """
 
     train: np.ndarray
     validation: np.ndarray
     summary: dict[str, Any]
     credits: str
+    conditions: Conditions | None = None
 
     @property
     def frames(self) -> int:
@@ -120,4 +123,10 @@ def load_dataset(path: Path, recipe: Recipe) -> Dataset:
     _check_settings(path, summary, recipe)
     if len(train) == 0:
         raise DataError(path, "holds no training windows")
-    return Dataset(train, validation, summary, credits)
+    if not recipe.streams:
+        return Dataset(train, validation, summary, credits)
+    conditions = Conditions.load(path)
+    got, wanted = conditions.latents.shape[1], recipe.network.latent_size
+    if got != wanted:
+        raise DataError(path, f"prepared with network.latent_size = {got}, the recipe says {wanted}: prepare again")
+    return Dataset(train, validation, summary, credits, conditions)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,18 @@ from keras import ops
 from petrichor.voice_file import VoiceInfo, write_voice
 from petrichor_training import measure
 from petrichor_training.checkpoint import BEST, NAME, Progress, load_averaged, read_progress
-from petrichor_training.convert import converted
+from petrichor_training.convert import CLIP, converted, save_model
 from petrichor_training.dataset import Dataset
 from petrichor_training.errors import CheckpointError, ExportError
 from petrichor_training.exploration import Explored, explore
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_generator, for_inference
 from petrichor_training.played import inversion_of
+from petrichor_training.provenance import installed_version, source_commit
 from petrichor_training.recipe import Recipe
 from petrichor_training.run import check_recipe
+from petrichor_training.streaming.stream_export import export_stream
+from petrichor_training.streaming.texture_network import TextureGenerator
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,16 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
         ExportError: The conversion failed or changed the sound.
     """
     kept = NAME if last or not (run / BEST).is_file() else BEST
-    progress = _progress(run, kept, recipe)
+    progress = _progress(run, kept, recipe, data)
     trained = build_generator(recipe, data.frames)
     load_averaged(run, trained, kept)
     log.info("the weights of step %d, from %s", progress.step, kept)
+    if recipe.streams:
+        assert isinstance(trained, TextureGenerator)
+        return export_stream(trained, kept, progress, data, recipe, out)
     output = "image" if recipe.base == "rain" else "audio"
-    networks = converted(for_inference(recipe, trained), recipe.network.latent_size, output)
+    played = for_inference(recipe, trained)
+    networks = converted(lambda folder: save_model(played, recipe.network.latent_size, output, folder), CLIP)
 
     latents = draw_latents(np.random.default_rng(16), LATENTS, recipe.network)
     wanted = ops.convert_to_numpy(trained(latents, training=False))
@@ -72,12 +77,12 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
     return figures
 
 
-def _progress(run: Path, kept: str, recipe: Recipe) -> Progress:
+def _progress(run: Path, kept: str, recipe: Recipe, data: Dataset) -> Progress:
     """How far the weights of a file are; it must be there, and of this recipe."""
     progress = read_progress(run, kept)
     if progress is None:
         raise CheckpointError(run, "no checkpoint in it: run petrichor-train fit first")
-    check_recipe(run, progress, recipe)
+    check_recipe(run, progress, recipe, data)
     return progress
 
 
@@ -131,23 +136,6 @@ def _describe(
         settings=json.loads(json.dumps(recipe.as_dict())),
         steps=steps,
         figures=figures,
-        petrichor=_version(),
-        commit=_commit(),
+        petrichor=installed_version(),
+        commit=source_commit(),
     )
-
-
-def _version() -> str:
-    try:
-        return version("petrichor")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return ""
-
-
-def _commit() -> str:
-    """The source tree's commit, or nothing where there is none."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -123,6 +123,7 @@ class _Loop:
         run, begin = self.run, time.monotonic()
         *before, last = self.ahead.take()
         drawn = time.monotonic()
+        run.set_rates()
         for batch in before:
             self.alone(*batch)
         figures = self.both(*last)

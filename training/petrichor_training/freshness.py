@@ -6,11 +6,14 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from petrichor_training.dataset import decides
 from petrichor_training.manifest import manifest_of
 from petrichor_training.recipe import Recipe
 from petrichor_training.recordings import find_recordings
+from petrichor_training.streaming.conditions import NAME as CONDITIONS
+from petrichor_training.streaming.conditions import VERSION as CONDITIONS_VERSION
 
 VERSION = 3  # of what `prepare` does: raised when it would give other windows from the same settings
 
@@ -25,7 +28,9 @@ def fingerprint_of(folder: Path, recipe: Recipe) -> str:
     Raises:
         DataError: It is no folder, or holds no audio file.
     """
-    settings = {name: dataclasses.asdict(getattr(recipe, name)) for name in decides(recipe)}
+    settings: dict[str, Any] = {name: dataclasses.asdict(getattr(recipe, name)) for name in decides(recipe)}
+    if recipe.streams:
+        settings["conditions"] = [CONDITIONS_VERSION, recipe.network.latent_size]
     digest = hashlib.sha256(json.dumps([VERSION, recipe.base, settings], sort_keys=True).encode())
     paths = find_recordings(folder)
     manifest = manifest_of(folder)
@@ -35,14 +40,16 @@ def fingerprint_of(folder: Path, recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def is_fresh(cache: Path, fingerprint: str) -> bool:
+def is_fresh(cache: Path, fingerprint: str, streams: bool = False) -> bool:
     """Whether a cache folder is whole and has this fingerprint.
 
     Args:
         cache: What `prepare` may have written.
         fingerprint: Of what is wanted, from `fingerprint_of`.
+        streams: Whether it is wanted for a streaming voice.
     """
-    names = ("train.npy", "validation.npy", "CREDITS.md", "recordings.csv", "recordings.png")
+    names = ["train.npy", "validation.npy", "CREDITS.md", "recordings.csv", "recordings.png"]
+    names += [CONDITIONS] if streams else []
     if not all((cache / name).is_file() for name in names):
         return False
     try:

@@ -5,14 +5,17 @@ How a step is computed is the backend's: `tensorflow_steps` or `jax_steps`, whic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
+from petrichor_training.losses import generator_loss
 from petrichor_training.recipe import FitSettings
 
 Tensor = Any
+Distance = Callable[[Tensor, Tensor], Tensor]  # of what was recorded and what is made: how unlike they are, a scalar
 
 
 class Gan:
@@ -22,9 +25,15 @@ class Gan:
     """
 
     def __init__(
-        self, generator: keras.Model, averaged: keras.Model, discriminator: keras.Model, settings: FitSettings
+        self,
+        generator: keras.Model,
+        averaged: keras.Model,
+        discriminator: keras.Model,
+        settings: FitSettings,
+        distance: Distance | None = None,
     ) -> None:
         """Keep the networks and what they minimise; `averaged` becomes a copy of `generator`."""
+        self.distance = distance
         self.generator, self.averaged, self.discriminator = generator, averaged, discriminator
         self.settings = settings
         self.averaged.set_weights(generator.get_weights())
@@ -34,6 +43,19 @@ class Gan:
         self.d_optimizer, self.g_optimizer = discriminator, generator
         discriminator.build(self.discriminator.trainable_variables)
         generator.build(self.generator.trainable_variables)
+
+    def objective(self, on_fake: Tensor, real: Tensor, made: Tensor) -> Tensor:
+        """Return what the generator minimises. A scalar.
+
+        Args:
+            on_fake: Logits on what it made. Shape [batch, 1].
+            real: Recordings. Shape [batch, …].
+            made: What it made of the same coordinates. The shape of `real`
+        """
+        judged = generator_loss(on_fake, self.settings.loss)
+        if self.distance is None:
+            return judged
+        return self.distance(real, made) + self.settings.adversarial * judged
 
     def kept(self, steps: Tensor) -> Tensor:
         """Return the share of itself that the average keeps in a step: less at first, when it is the random start.

@@ -15,10 +15,11 @@ import keras
 import numpy as np
 
 from petrichor_training.gan import Gan, Tensor, figures_of
-from petrichor_training.losses import discriminator_loss, generator_loss, gradient_penalty, mixed
+from petrichor_training.losses import discriminator_loss, gradient_penalty, mixed
 
 Values = list[Tensor]
-Step = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
+Inputs = Any  # of a generator: latents, or arrays by name
+Step = Callable[[np.ndarray, Inputs, np.ndarray], dict[str, float]]
 
 
 class State(NamedTuple):
@@ -90,10 +91,10 @@ class Steps:
 def _compiled(gan: Gan, update: Callable[..., tuple[State, dict[str, Tensor]]]) -> Step:
     step = jax.jit(lambda state, *batch: update(gan, state, *batch))
 
-    def call(*batch: np.ndarray) -> dict[str, float]:
+    def call(*batch: Inputs) -> dict[str, float]:
         variables = _variables(gan)
         state = State(*([variable.value for variable in group] for group in variables))
-        after, given = step(state, *map(jnp.asarray, batch))
+        after, given = step(state, *jax.tree_util.tree_map(jnp.asarray, batch))
         for group, values in zip(variables, after, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
@@ -102,26 +103,26 @@ def _compiled(gan: Gan, update: Callable[..., tuple[State, dict[str, Tensor]]]) 
     return call
 
 
-def update_both(gan: Gan, state: State, real: Tensor, latent: Tensor, share: Tensor) -> tuple[State, dict[str, Tensor]]:
+def update_both(gan: Gan, state: State, real: Tensor, inputs: Inputs, share: Tensor) -> tuple[State, dict[str, Tensor]]:
     """Update both networks from one batch of fakes.
 
     Args:
         gan: The networks, whose own values are not looked at.
         state: Their values.
         real: Recordings. Shape [batch, …].
-        latent: Shape [batch, latent_size].
+        inputs: Latents, Shape [batch, latent_size], or a stream's inputs by name.
         share: Shape [batch].
 
     Returns:
         The values after it, and `gan.figures_of` it.
     """
-    made, _ = _call(gan.generator, state.g_weights, state.g_others, latent)
+    made, _ = _call(gan.generator, state.g_weights, state.g_others, inputs)
     d_loss, d_gradients, on_real, on_fake, seen_real, d_others = _of_discriminator(gan, state, real, made, share)
 
     def objective(weights: Values) -> tuple[Tensor, Values]:
-        made, others = _call(gan.generator, weights, state.g_others, latent)
+        made, others = _call(gan.generator, weights, state.g_others, inputs)
         logits, _ = _call(gan.discriminator, state.d_weights, seen_real, made)
-        return generator_loss(logits, gan.settings.loss), others
+        return gan.objective(logits, real, made), others
 
     (g_loss, g_others), g_gradients = jax.value_and_grad(objective, has_aux=True)(state.g_weights)
     g_weights, g_optimizer = gan.g_optimizer.stateless_apply(state.g_optimizer, g_gradients, state.g_weights)
@@ -132,18 +133,18 @@ def update_both(gan: Gan, state: State, real: Tensor, latent: Tensor, share: Ten
 
 
 def update_discriminator(
-    gan: Gan, state: State, real: Tensor, latent: Tensor, share: Tensor
+    gan: Gan, state: State, real: Tensor, inputs: Inputs, share: Tensor
 ) -> tuple[State, dict[str, Tensor]]:
     """Update the discriminator alone. Arguments and result as in `update_both`."""
-    made, _ = _call(gan.generator, state.g_weights, state.g_others, latent, training=False)
+    made, _ = _call(gan.generator, state.g_weights, state.g_others, inputs, training=False)
     d_loss, gradients, on_real, on_fake, _, d_others = _of_discriminator(gan, state, real, made, share)
     d_weights, d_optimizer = gan.d_optimizer.stateless_apply(state.d_optimizer, gradients, state.d_weights)
-    figures = figures_of(generator_loss(on_fake, gan.settings.loss), d_loss, on_real, on_fake)
+    figures = figures_of(gan.objective(on_fake, real, made), d_loss, on_real, on_fake)
     return state._replace(d_weights=d_weights, d_others=d_others, d_optimizer=d_optimizer), figures
 
 
 def _call(
-    network: keras.Model, weights: Sequence[Tensor], others: Sequence[Tensor], inputs: Tensor, training: bool = True
+    network: keras.Model, weights: Sequence[Tensor], others: Sequence[Tensor], inputs: Inputs, training: bool = True
 ) -> tuple[Tensor, Values]:
     made, after = network.stateless_call(weights, others, inputs, training=training)
     return made, after

@@ -101,6 +101,24 @@ class SpectralConv(Spectral):
         return ops.conv(inputs, kernel, self.stride, padding, data_format="channels_last") + self.bias
 
 
+class SpectralConv1D(Spectral):
+    """Convolution over time, same padding, normalised."""
+
+    def __init__(self, filters: int, size: int, **options: Any) -> None:
+        """Keep channels and kernel size."""
+        super().__init__(**options)
+        self.filters, self.size = filters, size
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Make the weights."""
+        self.add_kernel((self.size, input_shape[-1], self.filters), self.filters)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Shape [batch, times, channels] to [batch, times, filters]."""
+        kernel = self.normalised(training)
+        return ops.conv(inputs, kernel, padding="same", data_format="channels_last") + self.bias
+
+
 class Grain(keras.layers.Layer):
     """Adds fine noise that the latent decides: each place has its own fixed phase, the latent turns them.
 

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from petrichor_training import bird_networks, rain_networks
 from petrichor_training.layers import fold_into
 from petrichor_training.recipe import Recipe
+from petrichor_training.streaming.batches import hops_of
+from petrichor_training.streaming.conditions import Conditions
+from petrichor_training.streaming.pooled import PooledDiscriminator
+from petrichor_training.streaming.texture_network import TextureGenerator
+from petrichor_training.streaming.zones import HOP
 
 
-def build_generator(recipe: Recipe, frames: int) -> keras.Model:
+def build_generator(recipe: Recipe, frames: int, conditions: Conditions | None = None) -> keras.Model:
     """The generator, untrained.
 
     Args:
         recipe: The settings.
         frames: Samples per clip.
+        conditions: Of the windows that a stream learns from; not needed where a checkpoint will be loaded.
 
     Returns:
-        A model of latents to waveforms (bird) or images (rain).
+        A model of latents to waveforms (bird) or images (rain), or of conditions and noise to waveforms (streams).
     """
+    if recipe.streams:
+        return TextureGenerator(recipe.network.generator, recipe.network.latent_size, conditions)
     if recipe.base == "rain":
         return rain_networks.generator(recipe.network, _channels(recipe))
     return bird_networks.generator(recipe.network, frames)
 
 
-def build_discriminator(recipe: Recipe, frames: int) -> keras.Model:
+def build_discriminator(recipe: Recipe, frames: int, conditions: Conditions | None = None) -> keras.Model:
     """The discriminator, untrained.
 
     Args:
         recipe: The settings.
         frames: Samples per clip.
+        conditions: Of the windows that a stream learns from.
 
     Returns:
         A model of waveforms or images to logits.
     """
+    if recipe.streams:
+        assert conditions is not None, "a stream's cache has them"
+        judge = PooledDiscriminator(conditions.centre)
+        judge(np.zeros((1, hops_of(recipe.fit.crop_seconds) * HOP), np.float32))
+        return judge
     if recipe.base == "rain":
         return rain_networks.discriminator(recipe.network, recipe.analysis.image, _channels(recipe))
     if recipe.analysis.views:

@@ -1,8 +1,9 @@
 """From a folder of recordings to a cache of training windows.
 
 The cache folder holds ``train.npy``, ``validation.npy``, ``prepared.json`` (what was used, what was left out and why),
-``CREDITS.md`` and, for people, ``recordings.csv`` and ``recordings.png``. ``prepared.json`` is written last: without it
-a cache does not count. Where nothing has changed since, nothing is done again.
+for streams ``conditions.npz``, ``CREDITS.md`` and, for people, ``recordings.csv`` and ``recordings.png``.
+``prepared.json`` is written last: without it a cache does not count. Where nothing has changed since, nothing is done
+again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from petrichor_training.recordings import (
     open_recording,
 )
 from petrichor_training.replacement import replacing
+from petrichor_training.streaming.conditions import conditions_of
 from petrichor_training.survey import Entry, Glimpse, draw_sheet, glimpse, write_table
 from petrichor_training.windows import windows_of
 
@@ -205,7 +207,7 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
         DataError: Nothing was usable.
     """
     fingerprint = fingerprint_of(folder, recipe)
-    if is_fresh(out, fingerprint):
+    if is_fresh(out, fingerprint, recipe.streams):
         log.info("%s: nothing has changed, it is used as it is", out)
         kept: dict[str, Any] = json.loads((out / "prepared.json").read_text("utf-8"))
         return kept
@@ -228,12 +230,27 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     }
     for split in ("train", "validation"):
         summary[split] = _write_split(out, split, found, apart, length, recipe, summary)
+    if recipe.streams:
+        _write_conditions(out, found, apart, recipe.network.latent_size)
     _write_for_people(out, found, apart)
     text = json.dumps(summary, indent=1)
     with replacing(out / "prepared.json") as temporary:
         temporary.write_text(text, "utf-8")
     written: dict[str, Any] = json.loads(text)
     return written
+
+
+def _write_conditions(out: Path, gathered: Gathered, apart: set[str], latent_size: int) -> None:
+    groups = [
+        np.repeat(source.group, len(windows))
+        for source, windows in zip(gathered.sources, gathered.windows, strict=True)
+        if source.group not in apart
+    ]
+    try:
+        found = conditions_of(np.load(out / "train.npy", mmap_mode="r"), np.concatenate(groups), latent_size)
+    except ValueError as error:
+        raise DataError(out, f"gives {error}") from error
+    found.save(out)
 
 
 def _write_for_people(out: Path, found: Gathered, apart: set[str]) -> None:

@@ -1,6 +1,7 @@
 """Every training setting: typed, checked, and read from TOML files that hold only the differences.
 
-A recipe file names its ``base`` ("bird" or "rain", the two published experiments) and whatever it changes::
+A recipe file names its ``base`` ("bird" or "rain", the two published experiments, or "rain-stream", which never ends)
+and whatever it changes::
 
     base = "bird"
     [prepare]
@@ -17,14 +18,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from petrichor_training.errors import RecipeError
+from petrichor_training.streaming.zones import RATE as STREAM_RATE
+from petrichor_training.streaming.zones import ZONES
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-BASES = ("bird", "rain")
-BUILT_IN = ("bird", "bird-published", "rain")
+BASES = ("bird", "rain", "rain-stream")
+BUILT_IN = ("bird", "bird-published", "rain", "rain-stream")
 OPTIMIZERS = ("adam", "block-adam")
 LOSSES = ("non-saturating", "hinge", "wasserstein")
 
@@ -99,11 +102,14 @@ class NetworkSettings:
     """Sizes of the two networks.
 
     For the bird the numbers are widths of dense layers; for the rain, channels from 4×4 pixels upwards
-    (generator) and from the image downwards (discriminator, that of a bird with ``analysis.views`` too).
+    (generator) and from the image downwards (discriminator, that of a bird with ``analysis.views`` too); for
+    rain-stream, channels of the zones of the spectrum from below (generator).
     """
 
     latent_size: int = 500
-    truncation: float = 0.0  # latents beyond ± this are drawn again; 0 = never
+    # Latents beyond ± this are drawn again; 0 = never. A stream learns from the coordinates of its windows whatever it
+    # is, and plays and is assessed at it.
+    truncation: float = 0.0
     generator: tuple[int, ...] = (256, 512, 1024)
     discriminator: tuple[int, ...] = (1024, 512, 1024)
     attention_at: int = 0  # pixels at which the generator attends to itself; 0 = nowhere
@@ -134,6 +140,9 @@ class FitSettings:
     generator_rate: float = 2e-4
     discriminator_rate: float = 1e-3
     beta_1: float = 0.5
+    decay: float = 0.0  # share of the epochs, the last ones, over which both rates fall to a twentieth
+    crop_seconds: float = 1.4  # rain-stream: of each stretch
+    adversarial: float = 0.1  # rain-stream: weight of the discriminator's judgement beside the energy distance
     average: float = 0.999  # decay of the moving average of the generator's weights
     checkpoint_seconds: float = 30.0  # at most this often, and always at the end
     sample_every: int = 1  # epochs
@@ -153,6 +162,9 @@ class FitSettings:
         for name in ("generator_rate", "discriminator_rate"):
             _check(0 < getattr(self, name) < 1, f"fit.{name}", getattr(self, name), "between 0 and 1")
         _check(0 <= self.beta_1 < 1, "fit.beta_1", self.beta_1, "0 to below 1")
+        _check(0 <= self.decay <= 1, "fit.decay", self.decay, "0 to 1")
+        _check(0.2 <= self.crop_seconds <= 10, "fit.crop_seconds", self.crop_seconds, "0.2 to 10 s")
+        _check(self.adversarial >= 0, "fit.adversarial", self.adversarial, "0 or more")
         _check(0 <= self.average < 1, "fit.average", self.average, "0 to below 1")
         _check(self.assess_every >= 0, "fit.assess_every", self.assess_every, "0 or more")
         _check(0 <= self.most_copies <= 1, "fit.most_copies", self.most_copies, "0 to 1")
@@ -163,7 +175,8 @@ class FitSettings:
 class ExportSettings:
     """What the voice file says about playing."""
 
-    truncation: float = 0.0  # that the played voice begins with; 0 = chosen by the rule of `truncation`
+    # That the played voice begins with; 0 = chosen by the rule of `truncation`, of a stream that of its network.
+    truncation: float = 0.0
     clips_measured: int = 1024  # from which directions are fitted; 0 = none are
     layers: int = 4  # clips sounding at once at full intensity
     rest_seconds: float = 2.5  # mean pause between clips at no intensity
@@ -193,7 +206,22 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check what more than one section decides."""
-        _check(self.base in BASES, "base", self.base, '"bird" or "rain"')
+        _check(self.base in BASES, "base", self.base, " or ".join(f'"{base}"' for base in BASES))
+        if self.streams:
+            _check(
+                self.prepare.rate == STREAM_RATE, "prepare.rate", self.prepare.rate, f"{STREAM_RATE} Hz for a stream"
+            )
+            widths = self.network.generator
+            _check(len(widths) == len(ZONES), "network.generator", widths, f"{len(ZONES)} widths for a stream")
+            crops, window = 2 * self.fit.crop_seconds, self.prepare.split_seconds
+            _check(crops <= window, "fit.crop_seconds", self.fit.crop_seconds, "half of prepare.split_seconds at most")
+            for name, value, unused in (
+                ("fit.gradient_penalty", self.fit.gradient_penalty, 0.0),
+                ("network.attention_at", self.network.attention_at, 0),
+                ("network.spectral_normalisation", self.network.spectral_normalisation, True),
+                ("analysis", self.analysis, AnalysisSettings()),
+            ):
+                _check(value == unused, name, value, f"{unused} for a stream")
         if self.base == "bird" and not self.analysis.views:
             for name, value, unused in (
                 ("analysis.mel", self.analysis.mel, False),
@@ -210,6 +238,11 @@ class Recipe:
             size = 4 * 2 ** len(self.network.generator)
             expected = f"as many widths as doublings from 4 to {self.analysis.image} pixels"
             _check(size == self.analysis.image, "network.generator", self.network.generator, expected)
+
+    @property
+    def streams(self) -> bool:
+        """Whether its voice makes sound without end, instead of clips."""
+        return self.base.endswith("-stream")
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting as plain JSON types."""
@@ -275,12 +308,15 @@ def from_table(table: dict[str, Any]) -> Recipe:
         RecipeError: A key is unknown, a type wrong, or a value out of range.
     """
     base = table.get("base")
-    _check(base in BASES, "base", base, '"bird" or "rain"')
+    _check(base in BASES, "base", base, " or ".join(f'"{known}"' for known in BASES))
     return _apply(_bare(str(base)), _merged(_built_in(str(base)), table))
 
 
 def _bare(base: str) -> Recipe:
-    """Defaults that pass the joint check of either base, to be replaced by the recipe's own file."""
+    """Defaults that pass the joint check of every base, to be replaced by the recipe's own file."""
+    if base == "rain-stream":
+        prepare = PrepareSettings(rate=STREAM_RATE, split_seconds=4.0)
+        return Recipe(base, prepare, network=NetworkSettings(generator=(96, 64, 48, 32)))
     widths = (192, 128, 96, 64, 40, 24) if base == "rain" else NetworkSettings().generator
     return Recipe(base=base, network=NetworkSettings(generator=widths))
 
@@ -289,7 +325,7 @@ def load_recipe(name: str) -> Recipe:
     """A built-in recipe by name, or a TOML file of differences by path.
 
     Args:
-        name: "bird", "bird-published", "rain", or a path that ends in ``.toml``.
+        name: "bird", "bird-published", "rain", "rain-stream", or a path that ends in ``.toml``.
 
     Returns:
         The checked recipe.

@@ -26,6 +26,8 @@ from petrichor_training.gan import Gan
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_discriminator, build_generator
 from petrichor_training.recipe import AnalysisSettings, NetworkSettings, Recipe
+from petrichor_training.streaming.batches import draw_batch
+from petrichor_training.streaming.texture_distance import TextureDistance
 
 if TYPE_CHECKING:
     from petrichor_training.backend import Steps
@@ -34,22 +36,26 @@ HEARD_ONLY = ("iterations",)  # settings that no network sees
 
 log = logging.getLogger(__name__)
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # recordings, latents, shares: see `losses.mixed`
+# Recordings, latents (for streams: the generator's inputs by name), shares: see `losses.mixed`.
+Batch = tuple[np.ndarray, Any, np.ndarray]
+SLOWEST = 0.05  # of its rates, that a run whose rates decay ends with
 
 
-def build_gan(recipe: Recipe, frames: int) -> Gan:
+def build_gan(recipe: Recipe, data: Dataset) -> Gan:
     """Both networks and their optimisers, from the recipe's seed.
 
     Args:
         recipe: The settings.
-        frames: Samples per clip.
+        data: What they will learn from.
 
     Returns:
         Networks that can be trained.
     """
     keras.utils.set_random_seed(recipe.fit.seed)
-    generator, averaged = build_generator(recipe, frames), build_generator(recipe, frames)
-    gan = Gan(generator, averaged, build_discriminator(recipe, frames), recipe.fit)
+    generator, averaged = (build_generator(recipe, data.frames, data.conditions) for _ in range(2))
+    discriminator = build_discriminator(recipe, data.frames, data.conditions)
+    distance = TextureDistance(data.conditions.centre) if data.conditions else None
+    gan = Gan(generator, averaged, discriminator, recipe.fit, distance)
     optimizer = BlockAdam if recipe.fit.optimizer == "block-adam" else keras.optimizers.Adam
     gan.use_optimizers(
         discriminator=optimizer(recipe.fit.discriminator_rate, beta_1=recipe.fit.beta_1),
@@ -105,13 +111,26 @@ class Run:
             within: Steps of its epoch before it.
         """
         count, seed = self.recipe.fit.discriminator_steps, self.recipe.fit.seed
-        found = []
+        found: list[Batch] = []
         for index in range(within * count, (within + 1) * count):
             rng = np.random.default_rng((seed, epoch, index))
+            if self.data.conditions is not None:
+                fit = dataclasses.replace(self.recipe.fit, batch=self.batch)
+                real, inputs = draw_batch(rng, self.data.train, self.data.conditions, fit)
+                found.append((real, inputs, rng.random(len(real), np.float32)))
+                continue
             latents = draw_latents(rng, self.batch, self.recipe.network)
             shares = rng.random(self.batch, np.float32)
             found.append((self.data.batch(self.batch, (seed, epoch), index), latents, shares))
         return found
+
+    def set_rates(self) -> None:
+        """Give the optimisers the rates of the coming step: it is the recipe that says them, whatever they kept."""
+        fit = self.recipe.fit
+        left = fit.epochs - self.epoch - self.within / self.steps_per_epoch
+        share = max(SLOWEST, min(1.0, left / (fit.decay * fit.epochs))) if fit.decay else 1.0
+        self.gan.g_optimizer.learning_rate = fit.generator_rate * share
+        self.gan.d_optimizer.learning_rate = fit.discriminator_rate * share
 
     def save(self) -> None:
         """Write a checkpoint; every machine keeps its own.
@@ -127,35 +146,40 @@ class Run:
 
     def progress(self, sums: dict[str, float]) -> Progress:
         """Return how far it is, to be kept with these figures."""
-        return Progress(self.epoch, self.step, self.within, sums, plain(self.recipe))
+        return Progress(self.epoch, self.step, self.within, sums, plain(self.recipe) | told(self.data))
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint, if there is one."""
         progress = read_progress(self.folder)
         if progress is None:
             return
-        check_recipe(self.folder, progress, self.recipe)
+        check_recipe(self.folder, progress, self.recipe, self.data)
         load_checkpoint(self.folder, self.gan)
-        # Optimisers keep their rates with their state, but it is the recipe that says them.
-        self.gan.g_optimizer.learning_rate = self.recipe.fit.generator_rate
-        self.gan.d_optimizer.learning_rate = self.recipe.fit.discriminator_rate
         self.epoch, self.step, self.within = progress.epoch, progress.step, progress.within
         self.sums = dict(progress.sums)
         log.info("going on after epoch %d and %d steps, step %d in all", self.epoch, self.within, self.step)
 
 
-def check_recipe(folder: Path, progress: Progress, recipe: Recipe) -> None:
-    """See that a run was begun with the networks, and on the images, that a recipe asks for.
+def told(data: Dataset) -> dict[str, Any]:
+    """Return what a run has to remember of its cache: of a stream, what its coordinates were found from."""
+    return {"cache": data.summary["fingerprint"]} if data.conditions is not None else {}
+
+
+def check_recipe(folder: Path, progress: Progress, recipe: Recipe, data: Dataset) -> None:
+    """See that a run was begun with the networks, and on the images or coordinates, that are asked for.
 
     Args:
         folder: Of the run.
         progress: Its checkpoint's.
         recipe: The settings; what a checkpoint does not know yet was at its default.
+        data: What it is to go on with, or be exported with.
 
     Raises:
         CheckpointError: It was not.
     """
     wanted = plain(recipe)
+    if told(data) and progress.settings.get("cache") != told(data)["cache"]:
+        raise CheckpointError(folder, "was begun on another cache, whose latents mean other sounds: begin a new run")
     if progress.settings.get("base") != recipe.base:
         raise CheckpointError(folder, f"is of base {progress.settings.get('base')}, the recipe says {recipe.base}")
     for section, defaults in (("network", NetworkSettings()), ("analysis", AnalysisSettings())):
@@ -189,7 +213,7 @@ def open_run(folder: Path, recipe: Recipe, data: Dataset, steps: Steps) -> Run:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with steps.scope():
-        run = Run(folder, recipe, data, steps, build_gan(recipe, data.frames))
+        run = Run(folder, recipe, data, steps, build_gan(recipe, data))
         run.resume()
     if not steps.alike(run.step):
         reason = f"is at step {run.step}, another machine's run at another: give all of them one machine's {NAME}"

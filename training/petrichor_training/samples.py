@@ -15,10 +15,13 @@ from petrichor_training.diary import draw_images
 from petrichor_training.latents import debug_latents
 from petrichor_training.played import inversion_of, sound_of
 from petrichor_training.recipe import Recipe
+from petrichor_training.streaming.batches import played
+
+SECONDS = 4.0  # of a stream
 
 
 def write_samples(folder: Path, epoch: int, generator: keras.Model, recipe: Recipe, data: Dataset) -> None:
-    """Write epoch-NNN-1.wav to -3.wav and, for rain, their pictures.
+    """Write epoch-NNN-1.wav to -3.wav and, for rain, their pictures; of a stream four seconds each, ever denser.
 
     Args:
         folder: Made if need be.
@@ -28,7 +31,9 @@ def write_samples(folder: Path, epoch: int, generator: keras.Model, recipe: Reci
         data: Gives the clip's length and the log range.
     """
     folder.mkdir(exist_ok=True)
-    made = ops.convert_to_numpy(generator(debug_latents(recipe.network), training=False))
+    latents = debug_latents(recipe.network)
+    inputs = played(latents, SECONDS, 3) if recipe.streams else latents
+    made = ops.convert_to_numpy(generator(inputs, training=False))
     if recipe.base == "rain":
         draw_images(made[..., 0], folder / f"epoch-{epoch:03d}.png")
         analysis = Analysis.from_info(inversion_of(recipe, data))

@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from petrichor_training.gan import Gan, Tensor, figures_of
-from petrichor_training.losses import discriminator_loss, generator_loss, gradient_penalty, mixed
+from petrichor_training.losses import discriminator_loss, gradient_penalty, mixed
 
-Step = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
+Inputs = Any  # of a generator: latents, or arrays by name
+Step = Callable[[np.ndarray, Inputs, np.ndarray], dict[str, float]]
 
 
 class Steps:
@@ -80,13 +81,14 @@ class Steps:
     def _compiled(self, gan: Gan, update: Callable[..., dict[str, Tensor]]) -> Step:
         strategy = self._strategy
 
-        @tf.function
+        @tf.function(autograph=False)  # nothing here branches on tensors; looking for it takes a sixth of the tracing
         def step(*batch: Tensor) -> dict[str, Tensor]:
             given = strategy.run(update, args=(gan, self.replicas, *batch))
             return {name: strategy.reduce("MEAN", value, axis=None) for name, value in given.items()}
 
-        def call(*batch: np.ndarray) -> dict[str, float]:
-            return {name: float(value) for name, value in step(*(self._shared(part) for part in batch)).items()}
+        def call(*batch: Inputs) -> dict[str, float]:
+            shared = tf.nest.map_structure(self._shared, batch)
+            return {name: float(value) for name, value in step(*shared).items()}
 
         return call
 
@@ -116,14 +118,14 @@ def _strategy(devices: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def update_both(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Tensor) -> dict[str, Tensor]:
+def update_both(gan: Gan, replicas: int, real: Tensor, inputs: Inputs, share: Tensor) -> dict[str, Tensor]:
     """Update both networks from one batch of fakes.
 
     Args:
         gan: The networks.
         replicas: That do the same at the same time, each with a part of the batch.
         real: Recordings. Shape [batch, …].
-        latent: Shape [batch, latent_size].
+        inputs: Latents, Shape [batch, latent_size], or a stream's inputs by name.
         share: Shape [batch].
 
     Returns:
@@ -131,12 +133,12 @@ def update_both(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Te
     """
     kind = gan.settings.loss
     with tf.GradientTape(persistent=True) as tape:
-        made = gan.generator(latent, training=True)
+        made = gan.generator(inputs, training=True)
         # Two calls, so that the generator's gradient does not pass through the recordings' half.
         on_real = gan.discriminator(real, training=True)
         on_fake = gan.discriminator(made, training=True)
         d_loss = discriminator_loss(on_real, on_fake, kind) + _penalty(gan, real, made, share)
-        g_loss = generator_loss(on_fake, kind)
+        g_loss = gan.objective(on_fake, real, made)
         # Gradients of replicas are added by the optimiser.
         d_part, g_part = d_loss / replicas, g_loss / replicas
     g_gradients = tape.gradient(g_part, gan.generator.trainable_variables)
@@ -147,17 +149,17 @@ def update_both(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Te
     return figures_of(g_loss, d_loss, on_real, on_fake)
 
 
-def update_discriminator(gan: Gan, replicas: int, real: Tensor, latent: Tensor, share: Tensor) -> dict[str, Tensor]:
+def update_discriminator(gan: Gan, replicas: int, real: Tensor, inputs: Inputs, share: Tensor) -> dict[str, Tensor]:
     """Update the discriminator alone. Arguments and figures as in `update_both`."""
     kind = gan.settings.loss
-    made = gan.generator(latent, training=False)
+    made = gan.generator(inputs, training=False)
     with tf.GradientTape() as tape:
         on_real = gan.discriminator(real, training=True)
         on_fake = gan.discriminator(made, training=True)
         d_loss = discriminator_loss(on_real, on_fake, kind) + _penalty(gan, real, made, share)
         d_part = d_loss / replicas
     gan.d_optimizer.apply(tape.gradient(d_part, gan.discriminator.trainable_variables))
-    g_loss = generator_loss(on_fake, kind)
+    g_loss = gan.objective(on_fake, real, made)
     return figures_of(g_loss, d_loss, on_real, on_fake)
 
 

@@ -8,6 +8,7 @@ from petrichor_training.inspection import NFFT, power_spectrum
 from petrichor_training.quality.logmel import RATE, log_mel
 
 FLUX_DB = 2.0  # RMS rise over all bands, above what is usual around it, that counts as an onset
+FRAME = 240  # samples, 5 ms: about as long as a drop sounds
 LAG = 2  # frames between which a rise is looked for: a frame's window is two hops long
 
 
@@ -56,16 +57,26 @@ def onset_density(sound: np.ndarray) -> float:
     return float(np.sum(peak) / (len(sound) / RATE))
 
 
-def density_spread(sound: np.ndarray) -> float:
-    """Return how dense rain is, as the negative spread of its 5-ms log envelope between 2 and 9 kHz, dB.
+def event_rate(sound: np.ndarray) -> float:
+    """Return how many events there are per second, whether or not they can still be told apart.
 
-    Drops that fuse are no longer counted as onsets; their envelope only becomes smoother.
+    What falls at random makes a power that fluctuates the less the more of it there is: of equal events, each as long
+    as a frame, a frame's mean power squared over its variance is the number of events in it. Taken between 2 and 9 kHz
+    in frames of 5 ms. Drops differ in strength and length, so this is a scale, not a count: of showers from 5 to 3000
+    drops per second it gives about a quarter. Hiss of that band by itself gives some 7000.
 
     Args:
         sound: Shape [frames], half a second or more, at 48 kHz.
+
+    Returns:
+        Events per second; 0 for silence.
+
+    Reference:
+        Rice 1944, "Mathematical analysis of random noise" (Campbell's theorem: mean and variance of shot noise).
     """
     spectrum = np.fft.rfft(sound)
     frequencies = np.fft.rfftfreq(len(sound), 1 / RATE)
     band = np.fft.irfft(np.where((frequencies > 2000) & (frequencies < 9000), spectrum, 0), len(sound))
-    frames = band[: len(band) // 240 * 240].reshape(-1, 240)
-    return -float(np.std(10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-12)))
+    frames = np.mean(np.square(band[: len(band) // FRAME * FRAME].reshape(-1, FRAME)), axis=1)
+    variance = float(np.var(frames))
+    return float(np.mean(frames)) ** 2 / variance * RATE / FRAME if variance > 0 else 0.0

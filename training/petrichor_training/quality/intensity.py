@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from petrichor_training.quality.character import brightness_hz, density_spread, loudness_db, onset_density
+from petrichor_training.quality.character import brightness_hz, event_rate, loudness_db, onset_density
 from petrichor_training.quality.excerpts import render
 
 STEPS = tuple(np.linspace(0, 1, 11))
 MEASURES: dict[str, Callable[[np.ndarray], float]] = {
     "onsets_per_second": onset_density,
     "loudness_db": loudness_db,
-    "density_spread_db": density_spread,
+    "events_per_second": event_rate,
     "brightness_hz": brightness_hz,
 }
 

@@ -87,8 +87,10 @@ ROWS: list[tuple[str, str, Get]] = [
     ),
     (
         "intensity",
-        "rank correlation with onsets, with loudness",
-        lambda f: "{onsets_per_second:.2f}, {loudness_db:.2f}".format(**f["intensity"]["rank_correlation"]),
+        "rank correlation with onsets, with the rate of events, with loudness",
+        lambda f: "{onsets_per_second:.2f}, {events_per_second:.2f}, {loudness_db:.2f}".format(
+            **f["intensity"]["rank_correlation"]
+        ),
     ),
 ]
 

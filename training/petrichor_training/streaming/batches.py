@@ -1,0 +1,63 @@
+"""What a streaming texture is trained on: pairs of stretches, the coordinates of their windows, and noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from petrichor_training.streaming.conditions import Conditions
+from petrichor_training.streaming.noise import draw_noise
+from petrichor_training.streaming.texture_network import MEMORY
+from petrichor_training.streaming.zones import HOP, RATE
+
+if TYPE_CHECKING:
+    from petrichor_training.recipe import FitSettings
+
+Inputs = dict[str, np.ndarray]
+PLAYED = (0.1, 0.5, 0.9)  # intensities at which clips are made that people or measures listen to, in turn
+
+
+def hops_of(seconds: float) -> int:
+    """Return how many whole hops a stretch of so many seconds has."""
+    return int(seconds * RATE / HOP)
+
+
+def draw_batch(
+    rng: np.random.Generator, windows: np.ndarray, conditions: Conditions, settings: FitSettings
+) -> tuple[np.ndarray, Inputs]:
+    """Return two stretches of each of some windows, and what two more are made from.
+
+    Args:
+        rng: Where randomness comes from.
+        windows: Shape [windows, frames]
+        conditions: Of the windows.
+        settings: How many, and how long.
+
+    Returns:
+        The stretches of one window beside one another, Shape [2 · batch, frames], and the generator's inputs.
+    """
+    frames = hops_of(settings.crop_seconds) * HOP
+    chosen = rng.choice(len(windows), settings.batch, p=conditions.shares / conditions.shares.sum())
+    real = np.empty((2 * settings.batch, frames), np.float32)
+    for place, window in enumerate(chosen):
+        first = rng.integers(0, windows.shape[1] - 2 * frames + 1)
+        second = rng.integers(first + frames, windows.shape[1] - frames + 1)
+        for half, start in enumerate(rng.permutation((first, second))):
+            real[2 * place + half] = windows[window, start : start + frames]
+    twice = np.repeat(chosen, 2)
+    inputs = draw_noise(rng, len(twice), MEMORY + 1 + hops_of(settings.crop_seconds))
+    return real, {**inputs, "latent": conditions.latents[twice], "intensity": conditions.intensities[twice]}
+
+
+def played(latents: np.ndarray, seconds: float, seed: int) -> Inputs:
+    """Return the generator's inputs for clips from latents, at the intensities of `PLAYED` in turn.
+
+    Args:
+        latents: Shape [clips, latent_size].
+        seconds: Of each.
+        seed: Of the noise.
+    """
+    inputs = draw_noise(np.random.default_rng(seed), len(latents), MEMORY + 1 + hops_of(seconds))
+    intensities = np.resize(np.array(PLAYED, np.float32), len(latents))[:, None]
+    return {**inputs, "latent": latents.astype(np.float32), "intensity": intensities}

@@ -1,0 +1,170 @@
+"""What the recordings differ in, as coordinates a performer can play: a latent vector and an intensity per window.
+
+The intensity is a window's rank in density, from single drops to hiss. The latent holds what else its bands do: their
+levels, how much these move, and at which pace; principal components, each given a Gaussian's distribution, so that
+truncation means something. Two matrices lead back from there to the level and the spread of every band.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import norm
+
+from petrichor_training.errors import DataError
+from petrichor_training.quality.character import event_rate
+from petrichor_training.replacement import replacing
+from petrichor_training.streaming.zones import RATE, ZONES, waves
+
+NAME = "conditions.npz"
+VERSION = 1  # of how they are found, zones and measures included: raised when the same windows would get others
+FLOOR = 1e-9  # added to powers before their logarithm is taken: 70 dB below a window's level
+PACES = (0.02, 0.08, 0.32)  # seconds over which powers are averaged, to see how much they move at which pace
+WEIGHTS = (1.0, 2.0, 3.0)  # of levels, spreads and movements when components are looked for
+RIDGE = 1e-3
+BEYOND = 1e-3  # of probability: no latent lies further out
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """Of the windows that a streaming voice learns from.
+
+    Attributes:
+        latents: Shape [windows, latent_size]
+        intensities: 0…1. Shape [windows, 1]
+        shares: How often each window is to be drawn; recordings count by the root of their length. Shape [windows]
+        levels: From `coordinates` to the mean log powers of the bands. Shape [latent_size + 3, BANDS]
+        spreads: The same to the logarithm of their standard deviation.
+        centre: Mean log power of every band over all windows. Shape [BANDS]
+    """
+
+    latents: np.ndarray
+    intensities: np.ndarray
+    shares: np.ndarray
+    levels: np.ndarray
+    spreads: np.ndarray
+    centre: np.ndarray
+
+    def save(self, folder: Path) -> None:
+        """Write them into a prepared cache."""
+        with replacing(folder / NAME) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **self.__dict__)
+
+    @classmethod
+    def load(cls, folder: Path) -> Conditions:
+        """Read those of a prepared cache.
+
+        Raises:
+            DataError: There are none, or the file is damaged.
+        """
+        try:
+            with (folder / NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DataError(folder, f"no conditions in it ({error}); run petrichor-train prepare again") from error
+
+
+def coordinates(latents: np.ndarray, intensities: np.ndarray) -> np.ndarray:
+    """Return what levels and spreads are read from: latent, intensity, its square, and 1.
+
+    Args:
+        latents: Shape [count, latent_size].
+        intensities: 0…1. Shape [count, 1]
+    """
+    return np.concatenate((latents, intensities, np.square(intensities), np.ones_like(intensities)), axis=1)
+
+
+def conditions_of(windows: np.ndarray, groups: np.ndarray, latent_size: int) -> Conditions:
+    """Find the coordinates of windows.
+
+    Args:
+        windows: At `RATE`, of one level but for those whose peaks forbid it. Shape [windows, frames]
+        groups: The recording group of each. Shape [windows]
+        latent_size: Coordinates wanted.
+
+    Raises:
+        ValueError: There are no more windows than coordinates, or more coordinates than measures.
+    """
+    if len(windows) <= latent_size + 3:
+        raise ValueError(f"{len(windows)} windows, expected more than network.latent_size + 3 = {latent_size + 3}")
+    described = [_described(window) for window in windows]
+    levels, spreads, movements = (np.stack(part) for part in zip(*described, strict=True))
+    shares = _shares(groups)
+    intensities = _share_below(np.array([event_rate(window) for window in windows]), shares)[:, None]
+    latents = _latents((levels, spreads, movements), intensities, shares, latent_size)
+    along = coordinates(latents, intensities)
+    both = [_regression(along, wanted, shares, RIDGE) for wanted in (levels, spreads)]
+    arrays = (latents, intensities, shares, *both, shares @ levels)
+    return Conditions(*(array.astype(np.float32) for array in arrays))
+
+
+def log_powers(window: np.ndarray) -> list[np.ndarray]:
+    """Return the log powers of a window in every zone. Shape [blocks, count] each
+
+    Args:
+        window: At `RATE`. Shape [frames]
+    """
+    found = []
+    for zone in ZONES:
+        pieces = np.lib.stride_tricks.sliding_window_view(window, 2 * zone.size)[:: zone.size]
+        real, imaginary = (np.square(pieces @ wave) for wave in waves(zone))
+        found.append(np.log(0.5 * (real + imaginary) + FLOOR))
+    return found
+
+
+def _described(window: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means of the bands' log powers, logarithms of their spreads, and how much they move at every pace."""
+    logs = log_powers(window)
+    levels = np.concatenate([log.mean(axis=0) for log in logs])
+    spreads = np.concatenate([np.log(log.std(axis=0)) for log in logs])
+    movements = [
+        _movement(np.exp(log), zone.size, pace) for zone, log in zip(ZONES, logs, strict=True) for pace in PACES
+    ]
+    return levels, spreads, np.array(movements)
+
+
+def _movement(powers: np.ndarray, size: int, pace: float) -> float:
+    blocks = max(1, round(pace * RATE / size))
+    whole = powers[: len(powers) // blocks * blocks]
+    averaged = whole.reshape(-1, blocks, powers.shape[1]).mean(axis=1)
+    return float(np.log(averaged).std(axis=0).mean())
+
+
+def _shares(groups: np.ndarray) -> np.ndarray:
+    _, places, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    shares = 1 / np.sqrt(counts[places])
+    return np.asarray(shares / shares.sum())
+
+
+def _latents(
+    described: tuple[np.ndarray, ...], intensities: np.ndarray, shares: np.ndarray, latent_size: int
+) -> np.ndarray:
+    """Principal components of what intensity does not explain, each as a Gaussian. Shape [windows, latent_size]"""
+    whole = np.concatenate([weight * part for weight, part in zip(WEIGHTS, described, strict=True)], axis=1)
+    along = np.concatenate((np.ones_like(intensities), intensities, np.square(intensities)), axis=1)
+    rest = whole - along @ _regression(along, whole, shares, 0.0)
+    _, _, components = np.linalg.svd(rest * np.sqrt(shares)[:, None], full_matrices=False)
+    if latent_size > len(components):
+        raise ValueError(f"{len(components)} components to be told apart, expected network.latent_size = {latent_size}")
+    kept = components[:latent_size]
+    signs = np.sign(kept[np.arange(latent_size), np.argmax(np.abs(kept), axis=1)])  # else they are the library's whim
+    places = rest @ (kept * signs[:, None]).T
+    below = np.stack([_share_below(column, shares) for column in places.T], axis=1)
+    return np.asarray(norm.ppf(np.clip(below, BEYOND, 1 - BEYOND)))
+
+
+def _share_below(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """How much of all is below each value, half of its own share included: 0…1. Shape [windows]"""
+    order = np.argsort(values)
+    below = np.empty(len(values))
+    below[order] = np.cumsum(shares[order]) - 0.5 * shares[order]
+    return below
+
+
+def _regression(along: np.ndarray, wanted: np.ndarray, shares: np.ndarray, ridge: float) -> np.ndarray:
+    """Weighted least squares. Shape [columns of along, columns of wanted]"""
+    weighted = along * shares[:, None]
+    return np.linalg.solve(weighted.T @ along + ridge * np.eye(along.shape[1]), weighted.T @ wanted)

@@ -1,0 +1,212 @@
+"""From a trained texture to a stream voice: stepped, compared with the network it came from, and explored."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from keras import ops
+
+from petrichor.voice_file import VoiceInfo, write_voice
+from petrichor_training import measure
+from petrichor_training.checkpoint import Progress
+from petrichor_training.convert import converted
+from petrichor_training.dataset import Dataset
+from petrichor_training.directions import Direction, fit_directions, least_correlation, principal
+from petrichor_training.errors import ExportError
+from petrichor_training.exploration import usual_truncation
+from petrichor_training.hearing import described
+from petrichor_training.latents import draw_latents
+from petrichor_training.provenance import installed_version, source_commit
+from petrichor_training.recipe import Recipe
+from petrichor_training.streaming.batches import hops_of
+from petrichor_training.streaming.noise import SLOW, draw_noise, draw_steps, slow_processes
+from petrichor_training.streaming.step import (
+    CHANNELS,
+    MIDDLE,
+    NOISE_SIZE,
+    QUIETER_DB,
+    SIGNATURE,
+    host_noise,
+    save_step,
+    state_sizes,
+)
+from petrichor_training.streaming.texture_network import MEMORY, TextureGenerator
+from petrichor_training.streaming.zones import HOP, RATE
+
+log = logging.getLogger(__name__)
+
+COMPARED = ((0.0, 3), (0.5, 4), (1.0, 5))  # intensities, and seeds of latent and noise
+SECONDS = 2.0  # of each stretch that is compared or measured
+LEAST_SNR_DB = 60.0  # of the converted network in full precision: less is another network
+TOGETHER = 16  # stretches made at once
+
+
+class Stepper:
+    """A LiteRT step network, run as the host runs it.
+
+    Args:
+        network: The .tflite file's contents.
+    """
+
+    def __init__(self, network: bytes) -> None:
+        """Open it on one thread."""
+        self._runner = Interpreter(model_content=network, num_threads=1).get_signature_runner(SIGNATURE)
+        self.seconds: list[float] = []  # that each hop took
+
+    def play(self, latent: np.ndarray, intensity: float, noise: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """Return the sound of some hops.
+
+        Args:
+            latent: Shape [latent_size].
+            intensity: 0…1.
+            noise: Shape [hops, 1, NOISE_SIZE].
+            state: To begin with. Shape [1, state_size]
+
+        Returns:
+            Shape [hops · HOP, CHANNELS]
+        """
+        given = {"latent": latent[None].astype(np.float32), "intensity": np.full((1, 1), intensity, np.float32)}
+        pieces = []
+        for now in noise:
+            begin = time.perf_counter()
+            made = self._runner(noise=now, state=state, **given)
+            self.seconds.append(time.perf_counter() - begin)
+            state = made["state"]
+            pieces.append(made["audio"][0])
+        return np.concatenate(pieces)
+
+
+def export_stream(
+    trained: TextureGenerator, kept: str, progress: Progress, data: Dataset, recipe: Recipe, out: Path
+) -> dict[str, Any]:
+    """Write the voice of a trained texture.
+
+    Args:
+        trained: The averaged generator.
+        kept: The file that its weights came from.
+        progress: How far they are.
+        data: The cache it was trained on.
+        recipe: Its recipe.
+        out: Ends in ``.voice``.
+
+    Returns:
+        The figures that went into it.
+
+    Raises:
+        ExportError: The conversion failed or changed the sound.
+    """
+    widths = recipe.network.generator
+    networks = converted(lambda folder: save_step(trained.arrays(), widths, folder), SIGNATURE)
+    figures: dict[str, Any] = {"weights": kept, "epochs": progress.epoch, "steps": progress.step}
+    figures |= {"windows": len(data.train)}
+    for kind, network in networks.items():
+        figures |= {f"{kind}_{key}": value for key, value in compare(network, trained, recipe).items()}
+    if figures["fp32_snr_db"] < LEAST_SNR_DB:
+        raise ExportError(f"the stepped network differs from the trained one: {figures['fp32_snr_db']} dB")
+    inaudible = figures["int8_snr_db"] >= recipe.export.int8_min_snr_db
+    chosen = "int8" if recipe.export.int8 and inaudible else "fp32"
+    figures["network"] = chosen
+    directions = explore_stream(trained, recipe) if recipe.export.clips_measured else []
+    figures["directions"] = {direction.name: round(direction.correlation, 3) for direction in directions}
+    good = [each for each in directions if each.correlation >= least_correlation(recipe.export.clips_measured)]
+    arrays = {f"direction/{direction.name}": direction.vector for direction in good}
+    info = _describe(recipe, progress.step, figures, good)
+    write_voice(out, info, networks[chosen], arrays, data.credits)
+    return figures
+
+
+def compare(network: bytes, trained: TextureGenerator, recipe: Recipe) -> dict[str, float]:
+    """Return how a stepped network differs from the trained one on the same noise, and how long a hop takes.
+
+    Args:
+        network: The .tflite file's contents.
+        trained: What it was made from.
+        recipe: Its recipe.
+
+    Raises:
+        ExportError: It gives values that are not finite.
+    """
+    stepper, wanted, got = Stepper(network), [], []
+    for intensity, seed in COMPARED:
+        one, other = _both(stepper, trained, recipe, intensity, seed)
+        wanted.append(one)
+        got.append(other)
+    if not np.all(np.isfinite(got)):
+        raise ExportError("the stepped network gives values that are not finite")
+    pace = np.median(stepper.seconds)
+    return {
+        "bytes": float(len(network)),
+        "ms_per_hop": round(1000 * float(pace), 4),
+        "snr_db": round(measure.snr_db(np.stack(wanted), np.stack(got)), 1),
+        "difference_db": round(measure.log_spectral_db(np.stack(wanted), np.stack(got)), 4),
+    }
+
+
+def _both(
+    stepper: Stepper, trained: TextureGenerator, recipe: Recipe, intensity: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The middle as it was trained and as it is stepped, at one level. Shape [frames] each"""
+    rng = np.random.default_rng(seed)
+    latent = draw_latents(rng, 1, recipe.network)
+    drawn = draw_steps(rng, 1, MEMORY + 1 + hops_of(SECONDS))
+    state = np.zeros((1, sum(state_sizes(trained.widths))), np.float32)
+    state[:, :SLOW] = drawn["steps"][:, 0]
+    stereo = stepper.play(latent[0], intensity, host_noise(drawn, rng), state)
+    louder = 10 ** (QUIETER_DB * (1 - intensity) / 20)
+    middle = stereo.mean(axis=1) * (louder / MIDDLE)
+    inputs = {**drawn, "latent": latent, "intensity": np.full((1, 1), intensity, np.float32)}
+    inputs["slow"] = slow_processes(inputs.pop("steps"))
+    wanted = ops.convert_to_numpy(trained(inputs))[0]
+    return wanted, middle[(MEMORY + 1) * HOP :]
+
+
+def explore_stream(trained: TextureGenerator, recipe: Recipe) -> list[Direction]:
+    """Return the directions along which a texture grows brighter or denser, and those in which it differs most.
+
+    Args:
+        trained: The generator.
+        recipe: Says how many stretches are listened to, all at intensity 0.5.
+    """
+    count = recipe.export.clips_measured // TOGETHER * TOGETHER
+    latents = draw_latents(np.random.default_rng(17), count, recipe.network)
+    measures, points = described(_stretches(trained, latents))
+    return fit_directions(latents, {**measures, **principal(points, measures["brightness"])})
+
+
+def _stretches(trained: TextureGenerator, latents: np.ndarray) -> Iterator[np.ndarray]:
+    """What is made of latents at intensity 0.5, one after the other. Shape [frames] each"""
+    for seed, part in enumerate(np.split(latents, len(latents) // TOGETHER)):
+        inputs = draw_noise(np.random.default_rng((17, seed)), TOGETHER, MEMORY + 1 + hops_of(SECONDS))
+        half = np.full((TOGETHER, 1), 0.5, np.float32)
+        yield from ops.convert_to_numpy(trained({**inputs, "latent": part, "intensity": half}))
+
+
+def _describe(recipe: Recipe, steps: int, figures: dict[str, Any], directions: list[Direction]) -> VoiceInfo:
+    """What voice.json says."""
+    size, state = recipe.network.latent_size, (1, sum(state_sizes(recipe.network.generator)))
+    return VoiceInfo(
+        kind="stream",
+        sample_rate=RATE,
+        channels=CHANNELS,
+        latent_size=size,
+        frames=HOP,
+        signature=SIGNATURE,
+        inputs={"noise": (1, NOISE_SIZE), "latent": (1, size), "intensity": (1, 1), "state": state},
+        outputs={"audio": (1, HOP, CHANNELS), "state": state},
+        truncation=usual_truncation(recipe),
+        directions=tuple(direction.name for direction in directions),
+        intensity={"mode": "conditioned"},
+        recipe=recipe.base,
+        settings=json.loads(json.dumps(recipe.as_dict())),
+        steps=steps,
+        figures=figures,
+        petrichor=installed_version(),
+        commit=source_commit(),
+    )
