@@ -3,7 +3,8 @@
 TensorFlow only. The graph is built from a trained generator's weights, which become constants; few, large operations,
 for each costs the host half a microsecond whatever it does. Beside the trained sound, which is the middle, it makes a
 side of the same powers with signs of its own, so that left and right differ as they do outdoors and their sum is the
-middle.
+middle. The side is made of sines: a cosine and a sine add to one power whatever their signs, two cosines would be loud
+in one block and gone in the next, as Gaussian noise is, and drops would drown in that.
 """
 
 from __future__ import annotations
@@ -85,17 +86,17 @@ class TextureStep(tf.Module):
         carriers = noises[len(ZONES) : -1]
         amplitudes = self._amplitudes(heads, carriers, given, intensity)
         lasts = states[1 + len(pasts) :]
-        channels, kept = [], []
+        middles, sides, kept = [], [], []
         for zone, carrier, amplitude, last in zip(ZONES, carriers, amplitudes, lasts, strict=True):
             shape = (CHANNELS, zone.blocks, zone.count)
             values = tf.sign(tf.reshape(carrier, shape)) * tf.reshape(amplitude, (1, *shape[1:]))
             seen = tf.concat((tf.reshape(last, (CHANNELS, 1, zone.count)), values), 1)
-            pairs = tf.concat((seen[:, :-1], seen[:, 1:]), 2)
-            sound = tf.reshape(pairs, (CHANNELS * zone.blocks, 2 * zone.count)) @ overlapping(zone)
-            channels.append(tf.reshape(sound, (CHANNELS, HOP)))
+            middle, side = tf.unstack(tf.concat((seen[:, :-1], seen[:, 1:]), 2))
+            middles.append(tf.reshape(middle @ overlapping(zone), (HOP,)))
+            sides.append(tf.reshape(side @ overlapping(zone, sines=True), (HOP,)))
             kept.append(tf.reshape(seen[:, -1], (-1,)))
-        middle, side = tf.unstack(MIDDLE * tf.add_n(channels))
-        audio = tf.stack((middle + SIDE * side, middle - SIDE * side), 1)[None]
+        middle, side = MIDDLE * tf.add_n(middles), MIDDLE * SIDE * tf.add_n(sides)
+        audio = tf.stack((middle + side, middle - side), 1)[None]
         return {"audio": audio, "state": tf.concat((slow, *pasts, *kept), 0)[None]}
 
     def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> dict[str, tf.Tensor]:

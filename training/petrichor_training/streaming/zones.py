@@ -58,10 +58,15 @@ def waves(zone: Zone) -> tuple[np.ndarray, np.ndarray]:
     return cosines.astype(np.float32), sines.astype(np.float32)
 
 
-def overlapping(zone: Zone) -> np.ndarray:
+def overlapping(zone: Zone, sines: bool = False) -> np.ndarray:
     """Return the matrix from two blocks' coefficients, the earlier first, to the frames that they share.
 
-    Shape [2 · count, size]
+    Args:
+        zone: Whose blocks.
+        sines: Whether they are of sines, not of cosines.
+
+    Returns:
+        Shape [2 · count, size]
     """
-    cosines, _ = waves(zone)
-    return np.concatenate((cosines[zone.size :].T, cosines[: zone.size].T))
+    wave = waves(zone)[int(sines)]
+    return np.concatenate((wave[zone.size :].T, wave[: zone.size].T))
