@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from petrichor_training.exploration import Explored, explore
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_generator, for_inference
 from petrichor_training.played import inversion_of
-from petrichor_training.provenance import installed_version, source_commit
+from petrichor_training.provenance import origin
 from petrichor_training.recipe import Recipe
 from petrichor_training.run import check_recipe
 from petrichor_training.streaming.stream_export import export_stream
@@ -132,10 +131,5 @@ def _describe(
         directions=tuple(direction.name for direction in explored.directions),
         intensity={"mode": "layers", "layers": recipe.export.layers, "rest_seconds": recipe.export.rest_seconds},
         inversion=inversion_of(recipe, data) if output == "image" else None,
-        recipe=recipe.base,
-        settings=json.loads(json.dumps(recipe.as_dict())),
-        steps=steps,
-        figures=figures,
-        petrichor=installed_version(),
-        commit=source_commit(),
+        **origin(recipe, steps, figures),
     )

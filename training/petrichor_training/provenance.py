@@ -1,10 +1,32 @@
-"""Which Petrichor wrote a voice."""
+"""What every voice file says of where it comes from: recipe, steps, figures, and which Petrichor wrote it."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from petrichor_training.recipe import Recipe
+
+
+def origin(recipe: Recipe, steps: int, figures: dict[str, Any]) -> dict[str, Any]:
+    """Return those fields of a `VoiceInfo`.
+
+    Args:
+        recipe: The settings.
+        steps: Training steps taken.
+        figures: Measured at export.
+    """
+    return {
+        "recipe": recipe.base,
+        "settings": json.loads(json.dumps(recipe.as_dict())),
+        "steps": steps,
+        "figures": figures,
+        "petrichor": installed_version(),
+        "commit": source_commit(),
+    }
 
 
 def installed_version() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from petrichor_training.errors import ExportError
 from petrichor_training.exploration import usual_truncation
 from petrichor_training.hearing import described
 from petrichor_training.latents import draw_latents
-from petrichor_training.provenance import installed_version, source_commit
+from petrichor_training.provenance import origin
 from petrichor_training.recipe import Recipe
 from petrichor_training.streaming.batches import hops_of
 from petrichor_training.streaming.noise import SLOW, draw_noise, draw_steps, slow_processes
@@ -203,10 +202,5 @@ def _describe(recipe: Recipe, steps: int, figures: dict[str, Any], directions: l
         truncation=usual_truncation(recipe),
         directions=tuple(direction.name for direction in directions),
         intensity={"mode": "conditioned"},
-        recipe=recipe.base,
-        settings=json.loads(json.dumps(recipe.as_dict())),
-        steps=steps,
-        figures=figures,
-        petrichor=installed_version(),
-        commit=source_commit(),
+        **origin(recipe, steps, figures),
     )

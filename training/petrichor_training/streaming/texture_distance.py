@@ -113,7 +113,7 @@ def _quantiles(values: Tensor, count: int) -> Tensor:
 
 
 def _marginals(several: list[Tensor], count: int) -> list[Tensor]:
-    """Quantiles of several series, sorted at one go: a graph of a thousand sorts takes a minute to compile."""
+    """Quantiles of several series, sorted at one go: every sort is many nodes to trace before the first step."""
     shortest = min(series.shape[1] for series in several)
     together = _quantiles(ops.concatenate([series[:, :shortest] for series in several], axis=2), count)
     places = np.cumsum([series.shape[2] for series in several])[:-1].tolist()

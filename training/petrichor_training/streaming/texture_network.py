@@ -1,6 +1,6 @@
 """The generator of a streaming texture: causal, from noise to the powers of every band, at four paces.
 
-Each zone of `lapped` has its own pace. At the slowest, grain, drops and slow processes come in; what its blocks make of
+Each of the `zones` has its own pace. At the slowest, grain, drops and slow processes come in; what its blocks make of
 them is handed to the next, twice as fast, which adds its own. Every zone has two outcomes, a background and events,
 whose powers add. Latent and intensity turn every block (FiLM), say how rare drops are, and, by two matrices, what level
 and spread each band has, so that the network itself makes only texture.
