@@ -99,6 +99,7 @@ def test_conditions_find_density_and_levels() -> None:
     told = coordinates(found.latents, found.intensities) @ found.levels
     real = np.stack([np.concatenate([log.mean(axis=0) for log in log_powers(window)]) for window in windows])
     assert np.mean(np.square(told - real)) < 0.1 * np.mean(np.square(real - real.mean(axis=0)))
+    np.testing.assert_allclose(told + found.offsets, real, atol=1e-3)
     assert found.shares.sum() == pytest.approx(1)
 
 
@@ -148,6 +149,22 @@ def test_a_generator_is_causal_and_forgets() -> None:
     assert not np.array_equal(first[:HOP], just[:HOP]), "what it has kept is not only the last hop"
 
 
+def test_offsets_raise_a_band_and_nothing_else() -> None:
+    keras.utils.set_random_seed(2)
+    generator = TextureGenerator((6, 6, 4, 4), 2)
+    inputs = played(np.zeros((1, 2)), 0.2, seed=1)
+    offset = np.zeros((1, 51), np.float32)
+    offset[:, COUNTS[0]] = 3.0  # of the second zone's lowest band
+    plain, raised = (
+        [ops.convert_to_numpy(part) for part in generator.log_powers(given)]
+        for given in (inputs, {**inputs, "offset": offset})
+    )
+    np.testing.assert_allclose(raised[1][..., 0] - plain[1][..., 0], 3.0, atol=1e-4)
+    np.testing.assert_array_equal(raised[1][..., 1:], plain[1][..., 1:])
+    for zone in (0, 2, 3):
+        np.testing.assert_array_equal(raised[zone], plain[zone])
+
+
 def test_a_batch_is_two_stretches_of_each_window_and_its_coordinates() -> None:
     """Windows are ramps, so that every sample says where it is from."""
     frames, count = 40_000, 6
@@ -155,12 +172,14 @@ def test_a_batch_is_two_stretches_of_each_window_and_its_coordinates() -> None:
     shares = np.array((0.5, 0.5, 0, 0, 0, 0), np.float32)
     latents, intensities = np.arange(count, dtype=np.float32)[:, None], np.linspace(0, 1, count)[:, None]
     blank = np.zeros((4, 51), np.float32)
-    conditions = Conditions(latents, intensities.astype(np.float32), shares, blank, blank, blank[0])
+    offsets = np.repeat(np.arange(count, dtype=np.float32)[:, None], 51, axis=1)
+    conditions = Conditions(latents, intensities.astype(np.float32), shares, blank, blank, offsets, blank[0])
     real, inputs = draw_batch(np.random.default_rng(1), windows, conditions, FitSettings(batch=40, crop_seconds=0.3))
     chosen = (real[:, 0] // frames).astype(int)
     assert set(chosen) == {0, 1}, "drawn by their shares"
     np.testing.assert_array_equal(chosen[::2], chosen[1::2])
     np.testing.assert_array_equal(inputs["latent"][:, 0], chosen)
+    np.testing.assert_array_equal(inputs["offset"][:, 50], chosen)
     np.testing.assert_allclose(inputs["intensity"][:, 0], chosen / 5)
     assert np.all(np.abs(real[::2, 0] - real[1::2, 0]) >= real.shape[1]), "no moment is in both"
     assert 0 < np.mean(real[::2, 0] < real[1::2, 0]) < 1, "neither half is always the earlier"

@@ -47,7 +47,8 @@ def draw_batch(
             real[2 * place + half] = windows[window, start : start + frames]
     twice = np.repeat(chosen, 2)
     inputs = draw_noise(rng, len(twice), MEMORY + 1 + hops_of(settings.crop_seconds))
-    return real, {**inputs, "latent": conditions.latents[twice], "intensity": conditions.intensities[twice]}
+    told = {"latent": conditions.latents, "intensity": conditions.intensities, "offset": conditions.offsets}
+    return real, inputs | {name: array[twice] for name, array in told.items()}
 
 
 def played(latents: np.ndarray, seconds: float, seed: int) -> Inputs:

@@ -20,7 +20,7 @@ from petrichor_training.replacement import replacing
 from petrichor_training.streaming.zones import RATE, ZONES, waves
 
 NAME = "conditions.npz"
-VERSION = 1  # of how they are found, zones and measures included: raised when the same windows would get others
+VERSION = 2  # of how they are found, zones and measures included: raised when the same windows would get others
 FLOOR = 1e-9  # added to powers before their logarithm is taken: 70 dB below a window's level
 PACES = (0.02, 0.08, 0.32)  # seconds over which powers are averaged, to see how much they move at which pace
 WEIGHTS = (1.0, 2.0, 3.0)  # of levels, spreads and movements when components are looked for
@@ -38,6 +38,7 @@ class Conditions:
         shares: How often each window is to be drawn; recordings count by the root of their length. Shape [windows]
         levels: From `coordinates` to the mean log powers of the bands. Shape [latent_size + 3, BANDS]
         spreads: The same to the logarithm of their standard deviation.
+        offsets: What those leave of the bands' mean log powers in each window. Shape [windows, BANDS]
         centre: Mean log power of every band over all windows. Shape [BANDS]
     """
 
@@ -46,6 +47,7 @@ class Conditions:
     shares: np.ndarray
     levels: np.ndarray
     spreads: np.ndarray
+    offsets: np.ndarray
     centre: np.ndarray
 
     def save(self, folder: Path) -> None:
@@ -97,7 +99,7 @@ def conditions_of(windows: np.ndarray, groups: np.ndarray, latent_size: int) -> 
     latents = _latents((levels, spreads, movements), intensities, shares, latent_size)
     along = coordinates(latents, intensities)
     both = [_regression(along, wanted, shares, RIDGE) for wanted in (levels, spreads)]
-    arrays = (latents, intensities, shares, *both, shares @ levels)
+    arrays = (latents, intensities, shares, *both, levels - along @ both[0], shares @ levels)
     return Conditions(*(array.astype(np.float32) for array in arrays))
 
 

@@ -1,14 +1,22 @@
 """One hop of a streaming texture as a LiteRT graph: what `texture_network` does, with its past in a state.
 
-TensorFlow only. The graph is built from a trained generator's weights, which become constants; few, large operations,
-for each costs the host half a microsecond whatever it does. Beside the trained sound, which is the middle, it makes a
-side of the same powers with signs of its own, so that left and right differ as they do outdoors and their sum is the
-middle. The side is made of sines: a cosine and a sine add to one power whatever their signs, two cosines would be loud
-in one block and gone in the next, as Gaussian noise is, and drops would drown in that.
+TensorFlow only. The graph is built from a trained generator's weights, which become constants. It keeps to operations
+that LiteRT's compiled kernels (XNNPACK) take, so that all of it is one piece to them: signals are [1, 1, blocks,
+channels] and every layer a convolution, what belongs to all zones at once is one flat row, and noise and state are cut
+by slices of one row.
+
+Beside the trained sound, which is the middle, it makes a side of the same powers with signs of its own, so that left
+and right differ as they do outdoors and their sum is the middle. The side is made of sines: a cosine and a sine add to
+one power whatever their signs, two cosines would be loud in one block and gone in the next, as Gaussian noise is, and
+drops would drown in that.
+
+Reference:
+    XNNPACK delegate: https://github.com/google-ai-edge/LiteRT/blob/main/tflite/delegates/xnnpack/README.md
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -16,7 +24,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from petrichor_training.streaming.noise import DROPS, GRAINS, KEEP, SLOW, columns
+from petrichor_training.streaming.noise import DROPS, GRAINS, KEEP, SLOW
 from petrichor_training.streaming.texture_network import (
     DILATIONS,
     LEAK,
@@ -27,7 +35,7 @@ from petrichor_training.streaming.texture_network import (
     TAPS,
     film_sizes,
 )
-from petrichor_training.streaming.zones import BANDS, COUNTS, HOP, ZONES, overlapping
+from petrichor_training.streaming.zones import COUNTS, HOP, ZONES, overlapping
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,11 +45,13 @@ CHANNELS = 2
 # recordings that are more than one channel twice (0.20 to 0.64).
 SIDE = 0.75
 MIDDLE = 1 / math.sqrt(1 + SIDE**2)  # so that each channel is as loud as the trained sound
-QUIETER_DB = 12.0  # at intensity 0 than at 1
+NEARLY_NOTHING = 1e-20  # power of a carrier that has no sign
 BLOCKS = tuple(zone.blocks for zone in ZONES)
-NOISES = [blocks * columns(index) for index, blocks in enumerate(BLOCKS)]
-CARRIERS = [CHANNELS * blocks * count for blocks, count in zip(BLOCKS, COUNTS, strict=True)]
-NOISE_SIZE = sum(NOISES) + sum(CARRIERS) + SLOW
+GRAIN_SIZES = [blocks * count for blocks, count in zip(BLOCKS, GRAINS, strict=True)]
+DROP_SIZES = [blocks * count for blocks, count in zip(BLOCKS, DROPS, strict=True)]
+BAND_SIZES = [blocks * count for blocks, count in zip(BLOCKS, COUNTS, strict=True)]
+NOISE_SIZES = [*GRAIN_SIZES, *2 * [sum(DROP_SIZES)], *CHANNELS * [sum(BAND_SIZES)], SLOW]
+NOISE_SIZE = sum(NOISE_SIZES)
 
 
 def state_sizes(widths: tuple[int, ...]) -> list[int]:
@@ -61,15 +71,13 @@ class TextureStep(tf.Module):
     def __init__(self, weights: Arrays, widths: tuple[int, ...]) -> None:
         """Keep the weights as constants and make the function `step`."""
         super().__init__()
-        self._widths = widths
-        self._weights = {name: tf.constant(array, tf.float32) for name, array in weights.items()}
-        self.latent_size = weights["enter"].shape[0] - 1
-        self.state_size = sum(state_sizes(widths))
+        self._widths, self._weights = widths, weights
+        latent_size = weights["enter"].shape[0] - 1
         self.shapes = {
             "noise": (1, NOISE_SIZE),
-            "latent": (1, self.latent_size),
+            "latent": (1, latent_size),
             "intensity": (1, 1),
-            "state": (1, self.state_size),
+            "state": (1, sum(state_sizes(widths))),
         }
         signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in self.shapes.items()]
         self.step = tf.function(self._step, input_signature=signature)
@@ -78,109 +86,136 @@ class TextureStep(tf.Module):
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
-        noises = tf.split(noise[0], [*NOISES, *CARRIERS, SLOW])
-        states = tf.split(state[0], state_sizes(self._widths))
-        given = self._conditioned(latent, intensity)
-        slow = KEEP * states[0] + np.sqrt(1 - np.square(KEEP)) * noises[-1]
-        heads, pasts = self._heads(noises, slow[None], states[1:], given)
-        carriers = noises[len(ZONES) : -1]
-        amplitudes = self._amplitudes(heads, carriers, given, intensity)
-        lasts = states[1 + len(pasts) :]
-        middles, sides, kept = [], [], []
-        for zone, carrier, amplitude, last in zip(ZONES, carriers, amplitudes, lasts, strict=True):
-            shape = (CHANNELS, zone.blocks, zone.count)
-            values = tf.sign(tf.reshape(carrier, shape)) * tf.reshape(amplitude, (1, *shape[1:]))
-            seen = tf.concat((tf.reshape(last, (CHANNELS, 1, zone.count)), values), 1)
-            middle, side = tf.unstack(tf.concat((seen[:, :-1], seen[:, 1:]), 2))
-            middles.append(tf.reshape(middle @ overlapping(zone), (HOP,)))
-            sides.append(tf.reshape(side @ overlapping(zone, sines=True), (HOP,)))
-            kept.append(tf.reshape(seen[:, -1], (-1,)))
-        middle, side = MIDDLE * tf.add_n(middles), MIDDLE * SIDE * tf.add_n(sides)
-        audio = tf.stack((middle + side, middle - side), 1)[None]
-        return {"audio": audio, "state": tf.concat((slow, *pasts, *kept), 0)[None]}
+        *grains, first, second, middle, side, steps = _cut(noise, NOISE_SIZES)
+        before, *pasts = _cut(state, state_sizes(self._widths))
+        turns, thresholds, blends, levels, spreads = self._conditioned(latent, intensity)
+        slow = KEEP * before + np.sqrt(1 - np.square(KEEP)) * steps
+        events = tf.nn.relu(tf.square(first) + tf.square(second) - thresholds)
+        lasts = pasts[-len(ZONES) :]
+        background, bright, kept = self._heads(grains, _cut(events, DROP_SIZES), slow, pasts[: -len(ZONES)], turns)
+        grain = tf.math.log(tf.square(middle) + SMALLEST) + MEAN_LOG
+        power = tf.exp(tf.minimum(background + blends * grain, LOUDEST)) + tf.exp(tf.minimum(bright, LOUDEST))
+        amplitudes = tf.exp(levels + spreads * tf.math.log(power))
+        sounds, ends = _overlapped([_signs(carrier) * amplitudes for carrier in (middle, side)], lasts)
+        return {"audio": sounds, "state": tf.concat((slow, *kept, *ends), 1)}
 
-    def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor, Any, Any]:
+        """Factors and terms of the layers in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
         weights = self._weights
         inside = tf.concat((latent, 2.0 * intensity - 1.0), 1)
         for name in ("enter", "dense"):
             inside = tf.nn.leaky_relu(inside @ weights[name] + weights[f"{name}_bias"], LEAK)
-        names, sizes = ("film", "thresholds", "blends"), (sum(film_sizes(self._widths)), sum(DROPS), BANDS)
-        matrix = tf.concat([weights[name] for name in names], 1)
-        bias = tf.concat([weights[f"{name}_bias"] for name in names], 0) + self._ones()
-        film, thresholds, blends = tf.split(inside @ matrix + bias, sizes, axis=1)
-        along = tf.concat((latent, intensity, tf.square(intensity)), 1)
-        both = tf.concat((weights["levels"], weights["spreads"]), 1)
-        levels, spreads = tf.split(along @ both[:-1] + both[-1], (BANDS, BANDS), axis=1)
-        return {
-            "film": film,
-            "thresholds": tf.nn.softplus(thresholds),
-            "blends": tf.nn.sigmoid(blends),
-            "levels": levels,
-            "spreads": tf.exp(spreads),
+        expanded = {
+            "film": np.arange(weights["film_bias"].size),
+            "thresholds": _spread(DROPS),
+            "blends": _spread(COUNTS),
         }
-
-    def _ones(self) -> np.ndarray:
-        """1 where a block's factor is added to, so that no step has to."""
-        halves = [np.repeat((1.0, 0.0), size // 2) for size in film_sizes(self._widths)]
-        return np.concatenate((*halves, np.zeros(sum(DROPS) + BANDS))).astype(np.float32)
+        matrix = np.concatenate([weights[name][:, places] for name, places in expanded.items()], 1)
+        bias = np.concatenate([weights[f"{name}_bias"][places] for name, places in expanded.items()])
+        bias[: expanded["film"].size] += _ones(self._widths)
+        film, thresholds, blends = _cut(inside @ matrix + bias, [places.size for places in expanded.values()])
+        halves = [size // 2 for size in film_sizes(self._widths) for _ in range(2)]
+        along = tf.concat((latent, intensity, tf.square(intensity)), 1)
+        bands = _spread(COUNTS)
+        both = np.concatenate([weights[name][:, bands] for name in ("levels", "spreads")], 1)
+        both[:, : bands.size] *= 0.5
+        both[-1, bands.size :] += math.log(0.5)
+        levels, spreads = _cut(along @ both[:-1] + both[-1], 2 * [bands.size])
+        # Twice the thresholds, for events are not halved.
+        twice = 2.0 * tf.math.log(1.0 + tf.exp(thresholds))
+        return iter(_cut(film, halves)), twice, tf.nn.sigmoid(blends), levels, tf.exp(spreads)
 
     def _heads(
-        self, noises: list[tf.Tensor], slow: tf.Tensor, pasts: list[tf.Tensor], given: dict[str, tf.Tensor]
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        """Both outcomes of every zone, Shape [blocks, 2 · count] each, and the blocks' new pasts."""
-        halves = [size // 2 for size in film_sizes(self._widths) for _ in range(2)]
-        turns = iter(tf.split(given["film"], halves, axis=1))  # of every layer a factor and a term
-        thresholds = tf.split(given["thresholds"], DROPS, axis=1)
-        signal, heads, kept, old = slow, [], [], iter(pasts)
-        for index, width in enumerate(self._widths):
-            noise = tf.reshape(noises[index], (BLOCKS[index], columns(index)))
-            grain, first, second = tf.split(noise, (GRAINS[index], DROPS[index], DROPS[index]), axis=1)
-            chance = 0.5 * (tf.square(first) + tf.square(second))
-            events = STRENGTH * tf.nn.relu(chance - thresholds[index])
-            coarser = signal if index == 0 else tf.reshape(tf.concat((signal, signal), 1), (BLOCKS[index], -1))
-            signal = self._dense(f"in_{index}", tf.concat((grain, events, coarser), 1))
+        self, grains: list[tf.Tensor], events: list[tf.Tensor], slow: tf.Tensor, pasts: list[tf.Tensor], turns: Any
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Both outcomes of all zones as flat rows, and the layers' new pasts."""
+        signal, outcomes, kept, old = _rows(slow, 1), [], [], iter(pasts)
+        for index, blocks in enumerate(BLOCKS):
+            if index:
+                signal = tf.reshape(tf.concat((signal, signal), 3), (1, 1, blocks, -1))
+            inputs = tf.concat((_rows(grains[index], blocks), _rows(events[index], blocks), signal), 3)
+            matrix = self._weights[f"in_{index}"].copy()
+            matrix[GRAINS[index] : GRAINS[index] + DROPS[index]] *= 0.5 * STRENGTH
+            signal = _layer(inputs, matrix, self._weights[f"in_{index}_bias"])
             for block, dilation in enumerate(DILATIONS[index]):
                 reach = (TAPS - 1) * dilation
-                before = tf.reshape(next(old), (reach, width))
-                seen = tf.concat((before, tf.nn.leaky_relu(signal, LEAK)), 0)
-                kept.append(tf.reshape(seen[-reach:], (-1,)))
-                signal += self._block(index, block, seen, next(turns), next(turns))
-            heads.append(self._dense(f"head_{index}", tf.nn.leaky_relu(signal, LEAK)))
-        return heads, kept
+                seen = tf.concat((_rows(next(old), reach), tf.nn.leaky_relu(signal, LEAK)), 2)
+                kept.append(tf.reshape(seen[:, :, -reach:], (1, -1)))
+                mixed = self._turned(f"taps_{index}_{block}", seen, dilation, next(turns), next(turns))
+                signal += _layer(mixed, self._weights[f"out_{index}_{block}"])
+            bright, (matrix, bias) = tf.nn.leaky_relu(signal, LEAK), self._named(f"head_{index}")
+            parts = zip(np.split(matrix, 2, 1), np.split(bias, 2), strict=True)
+            outcomes.append([tf.reshape(_layer(bright, *part), (1, -1)) for part in parts])
+        background, standing_out = (tf.concat(parts, 1) for parts in zip(*outcomes, strict=True))
+        return background, standing_out, kept
 
-    def _block(self, index: int, block: int, seen: tf.Tensor, factor: tf.Tensor, term: tf.Tensor) -> tf.Tensor:
-        blocks, width = BLOCKS[index], self._widths[index]
-        places = np.arange(blocks)[:, None] + DILATIONS[index][block] * np.arange(TAPS)
-        taps = tf.reshape(tf.gather(seen, places.ravel().astype(np.int32)), (blocks, TAPS * width))
-        mixed = tf.nn.leaky_relu(self._dense(f"taps_{index}_{block}", taps) * factor + term, LEAK)
-        return mixed @ self._weights[f"out_{index}_{block}"]
+    def _turned(self, name: str, seen: tf.Tensor, dilation: int, factor: tf.Tensor, term: tf.Tensor) -> tf.Tensor:
+        matrix, bias = self._named(name)
+        mixed = _layer(seen, matrix.reshape(TAPS, -1, matrix.shape[1]), bias, dilation)
+        return tf.nn.leaky_relu(mixed * factor + term, LEAK)
 
-    def _amplitudes(
-        self, heads: list[tf.Tensor], carriers: list[tf.Tensor], given: dict[str, tf.Tensor], intensity: tf.Tensor
-    ) -> list[tf.Tensor]:
-        """Of the coefficients of every zone, all zones computed together. Shape [blocks · count] each"""
-        sizes = [blocks * count for blocks, count in zip(BLOCKS, COUNTS, strict=True)]
-        halves = [tf.split(head, 2, axis=1) for head in heads]
-        background, events = (tf.concat([tf.reshape(pair[n], (-1,)) for pair in halves], 0) for n in (0, 1))
-        middles = tf.concat([carrier[:size] for carrier, size in zip(carriers, sizes, strict=True)], 0)
-        band = _band_of_each()
-        blends, levels, spreads = (tf.gather(given[name][0], band) for name in ("blends", "levels", "spreads"))
-        grain = tf.math.log(tf.square(middles) + SMALLEST) + MEAN_LOG
-        power = tf.exp(tf.minimum(background + blends * grain, LOUDEST)) + tf.exp(tf.minimum(events, LOUDEST))
-        quieter = QUIETER_DB * math.log(10) / 10 * (intensity[0] - 1.0)
-        return tf.split(tf.exp(0.5 * (levels + spreads * tf.math.log(power) + quieter)), sizes)
-
-    def _dense(self, name: str, inputs: tf.Tensor) -> tf.Tensor:
-        return inputs @ self._weights[name] + self._weights[f"{name}_bias"]
+    def _named(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        return self._weights[name], self._weights[f"{name}_bias"]
 
 
-def _band_of_each() -> np.ndarray:
-    """Which band each coefficient of a hop belongs to, all zones' blocks in order."""
+def _cut(row: tf.Tensor, sizes: list[int]) -> list[tf.Tensor]:
+    """Pieces of a row. Shape [1, size] each"""
+    ends = list(itertools.accumulate(sizes))
+    return [row[:, end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
+
+def _rows(flat: tf.Tensor, blocks: int) -> tf.Tensor:
+    """Shape [1, blocks · channels] to [1, 1, blocks, channels]."""
+    return tf.reshape(flat, (1, 1, blocks, -1))
+
+
+def _layer(signal: tf.Tensor, matrix: np.ndarray, bias: np.ndarray | None = None, dilation: int = 1) -> tf.Tensor:
+    """A convolution over blocks without padding; a matrix of two dimensions has one tap."""
+    kernel = matrix.reshape(1, -1, *matrix.shape[-2:])
+    mixed = tf.nn.conv2d(signal, kernel, 1, "VALID", dilations=(1, dilation))
+    return mixed if bias is None else tf.nn.bias_add(mixed, bias)
+
+
+def _spread(counts: tuple[int, ...]) -> np.ndarray:
+    """Which channel or band each entry of a flat row belongs to: all zones' blocks in order."""
     places, found = 0, []
-    for blocks, count in zip(BLOCKS, COUNTS, strict=True):
+    for blocks, count in zip(BLOCKS, counts, strict=True):
         found.append(np.tile(np.arange(places, places + count), blocks))
         places += count
-    return np.concatenate(found).astype(np.int32)
+    return np.concatenate(found)
+
+
+def _ones(widths: tuple[int, ...]) -> np.ndarray:
+    """1 where a layer's factor is added to, so that no step has to."""
+    return np.concatenate([np.repeat((1.0, 0.0), size // 2) for size in film_sizes(widths)]).astype(np.float32)
+
+
+def _signs(carrier: tf.Tensor) -> tf.Tensor:
+    return carrier * tf.math.rsqrt(tf.square(carrier) + NEARLY_NOTHING)
+
+
+def _overlapped(coefficients: list[tf.Tensor], lasts: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Sound of the middle's and the side's coefficients, and what the next hop has to know of them.
+
+    Args:
+        coefficients: Flat rows.
+        lasts: The last block of either, for every zone. Shape [1, CHANNELS · count] each
+
+    Returns:
+        Shape [1, HOP, CHANNELS]; and the new last blocks.
+    """
+    gains, both = (MIDDLE, MIDDLE * SIDE), [_cut(part, BAND_SIZES) for part in coefficients]
+    parts, ends = [], []
+    for index, zone in enumerate(ZONES):
+        olds = _cut(lasts[index], CHANNELS * [zone.count])
+        for channel, old in enumerate(olds):
+            now = both[channel][index]
+            seen = _rows(tf.concat((old, now), 1), zone.blocks + 1)
+            ends.append(now[:, -zone.count :])
+            wave = gains[channel] * overlapping(zone, sines=bool(channel))
+            parts.append(tf.reshape(_layer(seen, wave.reshape(2, zone.count, zone.size)), (1, HOP, 1)))
+    middle, side = (sum(parts[channel + 2 :: 2], parts[channel]) for channel in range(CHANNELS))
+    return tf.concat((middle + side, middle - side), 2), ends
 
 
 def host_noise(drawn: dict[str, np.ndarray], sides: np.random.Generator) -> np.ndarray:
@@ -194,12 +229,15 @@ def host_noise(drawn: dict[str, np.ndarray], sides: np.random.Generator) -> np.n
         Without what the slow processes begin with. Shape [hops, 1, NOISE_SIZE]
     """
     steps = drawn["steps"][0, 1:]
-    hops = len(steps)
-    parts: list[Any] = [drawn[f"noise_{index}"][0].reshape(hops, -1) for index in range(len(ZONES))]
-    for index in range(len(ZONES)):
-        middle = drawn[f"carrier_{index}"][0].reshape(hops, -1)
-        parts += [np.concatenate((middle, sides.standard_normal(middle.shape, np.float32)), 1)]
-    return np.concatenate((*parts, steps), 1)[:, None].astype(np.float32)
+    hops, zones = len(steps), range(len(ZONES))
+    split = [
+        np.split(drawn[f"noise_{index}"][0], (grain, grain + drops), axis=1)
+        for index, (grain, drops) in enumerate(zip(GRAINS, DROPS, strict=True))
+    ]
+    parts = [split[index][which].reshape(hops, -1) for which in range(3) for index in zones]
+    parts += [drawn[f"carrier_{index}"][0].reshape(hops, -1) for index in zones]
+    parts += [sides.standard_normal((hops, sum(BAND_SIZES)), np.float32), steps]
+    return np.concatenate(parts, 1)[:, None].astype(np.float32)
 
 
 def save_step(weights: Arrays, widths: tuple[int, ...], folder: Path) -> None:

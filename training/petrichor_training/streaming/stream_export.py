@@ -30,7 +30,6 @@ from petrichor_training.streaming.step import (
     CHANNELS,
     MIDDLE,
     NOISE_SIZE,
-    QUIETER_DB,
     SIGNATURE,
     host_noise,
     save_step,
@@ -158,8 +157,7 @@ def _both(
     state = np.zeros((1, sum(state_sizes(trained.widths))), np.float32)
     state[:, :SLOW] = drawn["steps"][:, 0]
     stereo = stepper.play(latent[0], intensity, host_noise(drawn, rng), state)
-    louder = 10 ** (QUIETER_DB * (1 - intensity) / 20)
-    middle = stereo.mean(axis=1) * (louder / MIDDLE)
+    middle = stereo.mean(axis=1) / MIDDLE
     inputs = {**drawn, "latent": latent, "intensity": np.full((1, 1), intensity, np.float32)}
     inputs["slow"] = slow_processes(inputs.pop("steps"))
     wanted = ops.convert_to_numpy(trained(inputs))[0]

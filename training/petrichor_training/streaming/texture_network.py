@@ -29,7 +29,7 @@ Tensor = Any
 
 DILATIONS = ((1, 2, 4), (1, 2), (1, 2), (1, 2))  # of every zone's blocks
 TAPS = 3
-INSIDE = 64  # numbers that stand for latent and intensity
+INSIDE = 32  # numbers that stand for latent and intensity
 LEAK = 0.2
 SMALLEST = 1e-4  # power of a carrier whose logarithm is still taken
 MEAN_LOG = 1.27  # minus the mean of the logarithm of a squared Gaussian
@@ -107,7 +107,9 @@ class TextureGenerator(keras.Model):
         """Return sound.
 
         Args:
-            inputs: `latent`, Shape [batch, latent_size]; `intensity`, Shape [batch, 1]; what `draw_noise` gives.
+            inputs: `latent`, Shape [batch, latent_size]; `intensity`, Shape [batch, 1]; what `draw_noise` gives; in
+                training `offset`, Shape [batch, BANDS]: what latent and intensity leave of a window's levels. Without
+                it the network would make up for that over time, and breathe too much.
             training: Makes no difference.
 
         Returns:
@@ -127,6 +129,8 @@ class TextureGenerator(keras.Model):
         places = np.cumsum(COUNTS)[:-1].tolist()
         blends, levels, spreads = (ops.split(given[name], places, axis=1) for name in ("blends", "levels", "spreads"))
         thresholds = ops.split(given["thresholds"], np.cumsum(DROPS)[:-1].tolist(), axis=1)
+        if "offset" in inputs:
+            levels = ops.split(given["levels"] + inputs["offset"], places, axis=1)
         signal, found = None, []
         for index in range(len(ZONES)):
             signal = self._zone(index, inputs, signal, thresholds[index], turns)
