@@ -75,7 +75,8 @@ checkpoint_seconds = 0.0
 [export]
 clips_measured = 64
 """
-TINY = {"bird": TINY_BIRD, "rain": TINY_RAIN, "rain-stream": TINY_STREAM}
+TINY_CHORUS = TINY_STREAM.replace("rain-stream", "bird-stream").replace("latent_size = 3", "latent_size = 11")
+TINY = {"bird": TINY_BIRD, "rain": TINY_RAIN, "rain-stream": TINY_STREAM, "bird-stream": TINY_CHORUS}
 
 
 def chirp(seconds: float, rate: int, seed: int) -> np.ndarray:
@@ -83,6 +84,24 @@ def chirp(seconds: float, rate: int, seed: int) -> np.ndarray:
     time = np.arange(round(seconds * rate)) / rate
     hertz = 2000 + 500 * np.sin(2 * np.pi * (3 + seed) * time)
     return 0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / rate)
+
+
+def syllable(seconds: float, low: float, high: float, amplitude: float, rate: int = 48000) -> np.ndarray:
+    """A whistle that glides from one pitch to another, in Hz. Shape [frames]"""
+    hertz = np.geomspace(low, high, round(seconds * rate))
+    ends = np.minimum(1, np.minimum(np.arange(len(hertz)), np.arange(len(hertz))[::-1]) / (0.005 * rate))
+    return (amplitude * ends * np.sin(2 * np.pi * np.cumsum(hertz) / rate)).astype(np.float32)
+
+
+def song(seconds: float, rate: int, seed: int) -> np.ndarray:
+    """Four birds that sing in turn, over hiss. Shape [frames]"""
+    rng = np.random.default_rng(seed)
+    sound = 0.003 * rng.standard_normal(round(seconds * rate))
+    for turn, start in enumerate(np.arange(0.05, seconds - 0.1, 0.07)):
+        hertz = (1500, 3000, 5000, 7000)[turn % 4] * rng.uniform(0.95, 1.05)
+        part = syllable(0.05, hertz, hertz * rng.uniform(0.9, 1.1), 0.1, rate)
+        sound[round(start * rate) :][: len(part)] += part
+    return sound
 
 
 def drops(seconds: float, rate: int, seed: int) -> np.ndarray:
@@ -96,7 +115,7 @@ def drops(seconds: float, rate: int, seed: int) -> np.ndarray:
 def write_three(folder: Path, kind: str) -> Path:
     """Three clips of 1.2 s: mono, stereo in opposite phase, and another rate."""
     folder.mkdir(parents=True)
-    make = chirp if kind == "bird" else drops
+    make = {"bird": chirp, "bird-stream": song}.get(kind, drops)
     soundfile.write(folder / "one.wav", make(1.2, 16000, 1), 16000)
     quiet = make(1.2, 44100, 2)
     soundfile.write(folder / "two.flac", np.stack([quiet, -0.5 * quiet], axis=1), 44100)

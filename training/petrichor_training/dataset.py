@@ -14,6 +14,7 @@ import numpy as np
 from petrichor_training.errors import DataError
 from petrichor_training.recipe import Recipe
 from petrichor_training.streaming.conditions import Conditions
+from petrichor_training.streaming.syllables import IDENTITY, Songs
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class Dataset:
         summary: What ``prepared.json`` holds.
         credits: Markdown.
         conditions: Of the windows, for a stream.
+        songs: What birds sang in them, for a stream that sings.
     """
 
     train: np.ndarray
@@ -33,6 +35,7 @@ class Dataset:
     summary: dict[str, Any]
     credits: str
     conditions: Conditions | None = None
+    songs: Songs | None = None
 
     @property
     def frames(self) -> int:
@@ -126,7 +129,8 @@ def load_dataset(path: Path, recipe: Recipe) -> Dataset:
     if not recipe.streams:
         return Dataset(train, validation, summary, credits)
     conditions = Conditions.load(path)
-    got, wanted = conditions.latents.shape[1], recipe.network.latent_size
+    own = IDENTITY if recipe.sings else 0
+    got, wanted = conditions.latents.shape[1] + own, recipe.network.latent_size
     if got != wanted:
         raise DataError(path, f"prepared with network.latent_size = {got}, the recipe says {wanted}: prepare again")
-    return Dataset(train, validation, summary, credits, conditions)
+    return Dataset(train, validation, summary, credits, conditions, Songs.load(path) if recipe.sings else None)

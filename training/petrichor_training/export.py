@@ -22,6 +22,7 @@ from petrichor_training.played import inversion_of
 from petrichor_training.provenance import origin
 from petrichor_training.recipe import Recipe
 from petrichor_training.run import check_recipe
+from petrichor_training.streaming.chorus import ChorusGenerator
 from petrichor_training.streaming.stream_export import export_stream
 from petrichor_training.streaming.texture_network import TextureGenerator
 
@@ -54,7 +55,7 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
     load_averaged(run, trained, kept)
     log.info("the weights of step %d, from %s", progress.step, kept)
     if recipe.streams:
-        assert isinstance(trained, TextureGenerator)
+        assert isinstance(trained, TextureGenerator | ChorusGenerator)
         return export_stream(trained, kept, progress, data, recipe, out)
     output = "image" if recipe.base == "rain" else "audio"
     played = for_inference(recipe, trained)

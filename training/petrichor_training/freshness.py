@@ -14,6 +14,8 @@ from petrichor_training.recipe import Recipe
 from petrichor_training.recordings import find_recordings
 from petrichor_training.streaming.conditions import NAME as CONDITIONS
 from petrichor_training.streaming.conditions import VERSION as CONDITIONS_VERSION
+from petrichor_training.streaming.syllables import NAME as SONGS
+from petrichor_training.streaming.syllables import VERSION as SONGS_VERSION
 
 VERSION = 3  # of what `prepare` does: raised when it would give other windows from the same settings
 
@@ -31,6 +33,8 @@ def fingerprint_of(folder: Path, recipe: Recipe) -> str:
     settings: dict[str, Any] = {name: dataclasses.asdict(getattr(recipe, name)) for name in decides(recipe)}
     if recipe.streams:
         settings["conditions"] = [CONDITIONS_VERSION, recipe.network.latent_size]
+    if recipe.sings:
+        settings["songs"] = SONGS_VERSION
     digest = hashlib.sha256(json.dumps([VERSION, recipe.base, settings], sort_keys=True).encode())
     paths = find_recordings(folder)
     manifest = manifest_of(folder)
@@ -40,16 +44,16 @@ def fingerprint_of(folder: Path, recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def is_fresh(cache: Path, fingerprint: str, streams: bool = False) -> bool:
+def is_fresh(cache: Path, fingerprint: str, recipe: Recipe) -> bool:
     """Whether a cache folder is whole and has this fingerprint.
 
     Args:
         cache: What `prepare` may have written.
         fingerprint: Of what is wanted, from `fingerprint_of`.
-        streams: Whether it is wanted for a streaming voice.
+        recipe: What it is wanted for.
     """
     names = ["train.npy", "validation.npy", "CREDITS.md", "recordings.csv", "recordings.png"]
-    names += [CONDITIONS] if streams else []
+    names += [CONDITIONS] * recipe.streams + [SONGS] * recipe.sings
     if not all((cache / name).is_file() for name in names):
         return False
     try:

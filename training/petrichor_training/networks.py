@@ -9,6 +9,7 @@ from petrichor_training import bird_networks, rain_networks
 from petrichor_training.layers import fold_into
 from petrichor_training.recipe import Recipe
 from petrichor_training.streaming.batches import hops_of
+from petrichor_training.streaming.chorus import ChorusGenerator
 from petrichor_training.streaming.conditions import Conditions
 from petrichor_training.streaming.pooled import PooledDiscriminator
 from petrichor_training.streaming.texture_network import TextureGenerator
@@ -27,7 +28,8 @@ def build_generator(recipe: Recipe, frames: int, conditions: Conditions | None =
         A model of latents to waveforms (bird) or images (rain), or of conditions and noise to waveforms (streams).
     """
     if recipe.streams:
-        return TextureGenerator(recipe.network.generator, recipe.network.latent_size, conditions)
+        kind = ChorusGenerator if recipe.sings else TextureGenerator
+        return kind(recipe.network.generator, recipe.network.latent_size, conditions)
     if recipe.base == "rain":
         return rain_networks.generator(recipe.network, _channels(recipe))
     return bird_networks.generator(recipe.network, frames)

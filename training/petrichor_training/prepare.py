@@ -1,9 +1,9 @@
 """From a folder of recordings to a cache of training windows.
 
 The cache folder holds ``train.npy``, ``validation.npy``, ``prepared.json`` (what was used, what was left out and why),
-for streams ``conditions.npz``, ``CREDITS.md`` and, for people, ``recordings.csv`` and ``recordings.png``.
-``prepared.json`` is written last: without it a cache does not count. Where nothing has changed since, nothing is done
-again.
+for streams ``conditions.npz``, for those that sing ``songs.npz``, ``CREDITS.md`` and, for people, ``recordings.csv``
+and ``recordings.png``. ``prepared.json`` is written last: without it a cache does not count. Where nothing has changed
+since, nothing is done again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from petrichor_training.errors import DataError, WindowError
 from petrichor_training.freshness import fingerprint_of, is_fresh
 from petrichor_training.inspection import Inspection, inspect
 from petrichor_training.manifest import Source, credits_of, read_manifest, source_of
+from petrichor_training.quality.character import loudness_db
 from petrichor_training.recipe import PrepareSettings, Recipe
 from petrichor_training.recordings import (
     Conditioning,
@@ -35,6 +36,8 @@ from petrichor_training.recordings import (
 )
 from petrichor_training.replacement import replacing
 from petrichor_training.streaming.conditions import conditions_of
+from petrichor_training.streaming.lines import find_lines, without_lines
+from petrichor_training.streaming.syllables import IDENTITY, birds_of, songs_of
 from petrichor_training.survey import Entry, Glimpse, draw_sheet, glimpse, write_table
 from petrichor_training.windows import windows_of
 
@@ -47,12 +50,14 @@ class Gathered:
 
     Attributes:
         windows: One array per used recording, Shape [count, frames].
+        birds: What the birds of each sing, where that is wanted: see `syllables.birds_of`.
         sources: Of the used recordings.
         entries: Of all files.
         glimpses: Of all files that could be read.
     """
 
     windows: list[np.ndarray] = field(default_factory=list)
+    birds: list[list[np.ndarray]] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     glimpses: list[Glimpse] = field(default_factory=list)
@@ -86,10 +91,11 @@ def _refusal(name: str, source: Source, found: Inspection, settings: PrepareSett
 class _Gatherer:
     """Goes through the files, one after the other."""
 
-    def __init__(self, folder: Path, settings: PrepareSettings, context: int) -> None:
-        self.folder, self.settings, self.context = folder, settings, context
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        self.folder, self.settings, self.context = folder, recipe.prepare, context_of(recipe)
+        self.sings = recipe.sings
         self.manifest = read_manifest(folder)
-        self.rng = np.random.default_rng(settings.seed)
+        self.rng = np.random.default_rng(recipe.prepare.seed)
         self.known = Known()
         self.found = Gathered()
 
@@ -124,21 +130,30 @@ class _Gatherer:
         mono = conditioned(audio, rate, Conditioning(settings.rate, settings.high_pass_hz, settings.denoise))
         if is_silent(mono):
             raise WindowError("is silent")
-        windows = windows_of(mono, settings, self.context, self.rng)
+        birds: list[np.ndarray] = []
+        if self.sings:
+            lines = find_lines(mono)
+            mono = without_lines(mono, lines)
+            birds = birds_of(lines, loudness_db(mono))
+        try:
+            windows = windows_of(mono, settings, self.context, self.rng)
+        except WindowError:
+            if not birds:
+                raise
+            # Too short for what is around the birds; what they sing counts all the same.
+            windows = np.zeros((0, round(settings.split_seconds * settings.rate) + self.context), np.float32)
         self.found.windows.append(windows)
+        self.found.birds.append(birds)
         self.found.sources.append(source)
         return len(windows)
 
 
-def gather(
-    folder: Path, settings: PrepareSettings, context: int = 0, progress: Progress = lambda paths: paths
-) -> Gathered:
+def gather(folder: Path, recipe: Recipe, progress: Progress = lambda paths: paths) -> Gathered:
     """Windows of every usable recording below a folder.
 
     Args:
         folder: Recordings.
-        settings: How they become windows.
-        context: See `windows.hop_windows`.
+        recipe: How they become windows, and whether their lines are taken out of them first.
         progress: Wraps the iteration over files, e.g. with a progress bar.
 
     Returns:
@@ -147,7 +162,7 @@ def gather(
     Raises:
         DataError: Nothing was usable.
     """
-    gatherer = _Gatherer(folder, settings, context)
+    gatherer = _Gatherer(folder, recipe)
     for path in progress(find_recordings(folder)):
         gatherer.look_at(path)
     found = gatherer.found
@@ -207,11 +222,11 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
         DataError: Nothing was usable.
     """
     fingerprint = fingerprint_of(folder, recipe)
-    if is_fresh(out, fingerprint, recipe.streams):
+    if is_fresh(out, fingerprint, recipe):
         log.info("%s: nothing has changed, it is used as it is", out)
         kept: dict[str, Any] = json.loads((out / "prepared.json").read_text("utf-8"))
         return kept
-    found = gather(folder, recipe.prepare, context_of(recipe), progress)
+    found = gather(folder, recipe, progress)
     apart = validation_groups(found, recipe.prepare.validation_share, recipe.prepare.seed)
     length = min(windows.shape[1] for windows in found.windows)
     out.mkdir(parents=True, exist_ok=True)
@@ -231,7 +246,7 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     for split in ("train", "validation"):
         summary[split] = _write_split(out, split, found, apart, length, recipe, summary)
     if recipe.streams:
-        _write_conditions(out, found, apart, recipe.network.latent_size)
+        _write_conditions(out, found, apart, recipe)
     _write_for_people(out, found, apart)
     text = json.dumps(summary, indent=1)
     with replacing(out / "prepared.json") as temporary:
@@ -240,17 +255,20 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     return written
 
 
-def _write_conditions(out: Path, gathered: Gathered, apart: set[str], latent_size: int) -> None:
+def _write_conditions(out: Path, gathered: Gathered, apart: set[str], recipe: Recipe) -> None:
     groups = [
         np.repeat(source.group, len(windows))
         for source, windows in zip(gathered.sources, gathered.windows, strict=True)
         if source.group not in apart
     ]
     try:
-        found = conditions_of(np.load(out / "train.npy", mmap_mode="r"), np.concatenate(groups), latent_size)
+        size = recipe.network.latent_size - (IDENTITY if recipe.sings else 0)
+        conditions_of(np.load(out / "train.npy", mmap_mode="r"), np.concatenate(groups), size).save(out)
+        if recipe.sings:
+            pairs = zip(gathered.sources, gathered.birds, strict=True)
+            songs_of([bird for source, birds in pairs if source.group not in apart for bird in birds]).save(out)
     except ValueError as error:
         raise DataError(out, f"gives {error}") from error
-    found.save(out)
 
 
 def _write_for_people(out: Path, found: Gathered, apart: set[str]) -> None:

@@ -1,7 +1,7 @@
 """Every training setting: typed, checked, and read from TOML files that hold only the differences.
 
-A recipe file names its ``base`` ("bird" or "rain", the two published experiments, or "rain-stream", which never ends)
-and whatever it changes::
+A recipe file names its ``base`` ("bird" or "rain", the two published experiments, or "rain-stream" or "bird-stream",
+which never end) and whatever it changes::
 
     base = "bird"
     [prepare]
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from petrichor_training.errors import RecipeError
+from petrichor_training.streaming.syllables import IDENTITY
 from petrichor_training.streaming.zones import RATE as STREAM_RATE
 from petrichor_training.streaming.zones import ZONES
 
@@ -26,8 +27,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-BASES = ("bird", "rain", "rain-stream")
-BUILT_IN = ("bird", "bird-published", "rain", "rain-stream")
+BASES = ("bird", "rain", "rain-stream", "bird-stream")
+BUILT_IN = ("bird", "bird-published", "rain", "rain-stream", "bird-stream")
 OPTIMIZERS = ("adam", "block-adam")
 LOSSES = ("non-saturating", "hinge", "wasserstein")
 
@@ -103,7 +104,7 @@ class NetworkSettings:
 
     For the bird the numbers are widths of dense layers; for the rain, channels from 4×4 pixels upwards
     (generator) and from the image downwards (discriminator, that of a bird with ``analysis.views`` too); for
-    rain-stream, channels of the zones of the spectrum from below (generator).
+    streams, channels of the zones of the spectrum from below (generator).
     """
 
     latent_size: int = 500
@@ -141,8 +142,8 @@ class FitSettings:
     discriminator_rate: float = 1e-3
     beta_1: float = 0.5
     decay: float = 0.0  # share of the epochs, the last ones, over which both rates fall to a twentieth
-    crop_seconds: float = 1.4  # rain-stream: of each stretch
-    adversarial: float = 0.1  # rain-stream: weight of the discriminator's judgement beside the energy distance
+    crop_seconds: float = 1.4  # streams: of each stretch
+    adversarial: float = 0.1  # streams: weight of the discriminator's judgement beside the energy distance
     average: float = 0.999  # decay of the moving average of the generator's weights
     checkpoint_seconds: float = 30.0  # at most this often, and always at the end
     sample_every: int = 1  # epochs
@@ -180,7 +181,7 @@ class ExportSettings:
     clips_measured: int = 1024  # from which directions are fitted; 0 = none are
     layers: int = 4  # clips sounding at once at full intensity
     rest_seconds: float = 2.5  # mean pause between clips at no intensity
-    int8: bool = True  # ship the smaller network where its difference is inaudible
+    int8: bool = True  # clips: ship the smaller network where its difference is inaudible
     int8_min_snr_db: float = 30.0  # for waveforms
     int8_max_log_db: float = 0.5  # for spectrograms: RMS difference of the decoded image
 
@@ -215,6 +216,12 @@ class Recipe:
             _check(len(widths) == len(ZONES), "network.generator", widths, f"{len(ZONES)} widths for a stream")
             crops, window = 2 * self.fit.crop_seconds, self.prepare.split_seconds
             _check(crops <= window, "fit.crop_seconds", self.fit.crop_seconds, "half of prepare.split_seconds at most")
+            _check(
+                not self.sings or self.network.latent_size > IDENTITY,
+                "network.latent_size",
+                self.network.latent_size,
+                f"more than {IDENTITY}, which are the birds' own",
+            )
             for name, value, unused in (
                 ("fit.gradient_penalty", self.fit.gradient_penalty, 0.0),
                 ("network.attention_at", self.network.attention_at, 0),
@@ -243,6 +250,11 @@ class Recipe:
     def streams(self) -> bool:
         """Whether its voice makes sound without end, instead of clips."""
         return self.base.endswith("-stream")
+
+    @property
+    def sings(self) -> bool:
+        """Whether a stream's lines are taken out of its recordings and sung by birds."""
+        return self.base == "bird-stream"
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting as plain JSON types."""
@@ -314,7 +326,7 @@ def from_table(table: dict[str, Any]) -> Recipe:
 
 def _bare(base: str) -> Recipe:
     """Defaults that pass the joint check of every base, to be replaced by the recipe's own file."""
-    if base == "rain-stream":
+    if base.endswith("-stream"):
         prepare = PrepareSettings(rate=STREAM_RATE, split_seconds=4.0)
         return Recipe(base, prepare, network=NetworkSettings(generator=(96, 64, 48, 32)))
     widths = (192, 128, 96, 64, 40, 24) if base == "rain" else NetworkSettings().generator
@@ -325,7 +337,7 @@ def load_recipe(name: str) -> Recipe:
     """A built-in recipe by name, or a TOML file of differences by path.
 
     Args:
-        name: "bird", "bird-published", "rain", "rain-stream", or a path that ends in ``.toml``.
+        name: One of `BUILT_IN`, or a path that ends in ``.toml``.
 
     Returns:
         The checked recipe.

@@ -26,7 +26,8 @@ from petrichor_training.gan import Gan
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_discriminator, build_generator
 from petrichor_training.recipe import AnalysisSettings, NetworkSettings, Recipe
-from petrichor_training.streaming.batches import draw_batch
+from petrichor_training.streaming.batches import draw_batch, with_songs
+from petrichor_training.streaming.chorus import ChorusDistance
 from petrichor_training.streaming.texture_distance import TextureDistance
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ HEARD_ONLY = ("iterations",)  # settings that no network sees
 
 log = logging.getLogger(__name__)
 
-# Recordings, latents (for streams: the generator's inputs by name), shares: see `losses.mixed`.
-Batch = tuple[np.ndarray, Any, np.ndarray]
+# Recordings (where there are songs: by name), latents (for streams: the generator's inputs by name), shares: see
+# `losses.mixed`.
+Batch = tuple[Any, Any, np.ndarray]
 SLOWEST = 0.05  # of its rates, that a run whose rates decay ends with
 
 
@@ -54,7 +56,8 @@ def build_gan(recipe: Recipe, data: Dataset) -> Gan:
     keras.utils.set_random_seed(recipe.fit.seed)
     generator, averaged = (build_generator(recipe, data.frames, data.conditions) for _ in range(2))
     discriminator = build_discriminator(recipe, data.frames, data.conditions)
-    distance = TextureDistance(data.conditions.centre) if data.conditions else None
+    kind = ChorusDistance if recipe.sings else TextureDistance
+    distance = kind(data.conditions.centre) if data.conditions else None
     gan = Gan(generator, averaged, discriminator, recipe.fit, distance)
     optimizer = BlockAdam if recipe.fit.optimizer == "block-adam" else keras.optimizers.Adam
     gan.use_optimizers(
@@ -117,7 +120,11 @@ class Run:
             if self.data.conditions is not None:
                 fit = dataclasses.replace(self.recipe.fit, batch=self.batch)
                 real, inputs = draw_batch(rng, self.data.train, self.data.conditions, fit)
-                found.append((real, inputs, rng.random(len(real), np.float32)))
+                shares = rng.random(len(real), np.float32)
+                if self.data.songs is None:
+                    found.append((real, inputs, shares))
+                else:
+                    found.append((*with_songs(rng, real, inputs, self.data.songs), shares))
                 continue
             latents = draw_latents(rng, self.batch, self.recipe.network)
             shares = rng.random(self.batch, np.float32)

@@ -8,6 +8,8 @@ import numpy as np
 
 from petrichor_training.streaming.conditions import Conditions
 from petrichor_training.streaming.noise import draw_noise
+from petrichor_training.streaming.song_network import draw_songs
+from petrichor_training.streaming.syllables import IDENTITY, Songs
 from petrichor_training.streaming.texture_network import MEMORY
 from petrichor_training.streaming.zones import HOP, RATE
 
@@ -49,6 +51,26 @@ def draw_batch(
     inputs = draw_noise(rng, len(twice), MEMORY + 1 + hops_of(settings.crop_seconds))
     told = {"latent": conditions.latents, "intensity": conditions.intensities, "offset": conditions.offsets}
     return real, inputs | {name: array[twice] for name, array in told.items()}
+
+
+def with_songs(
+    rng: np.random.Generator, real: np.ndarray, inputs: Inputs, songs: Songs
+) -> tuple[dict[str, np.ndarray], Inputs]:
+    """Return a batch of a texture with one of the songs in it.
+
+    Args:
+        rng: Where randomness comes from.
+        real: From `draw_batch`.
+        inputs: From `draw_batch`.
+        songs: What was sung.
+
+    Returns:
+        `sound` and `songs`, and the inputs of a `ChorusGenerator`.
+    """
+    sung, drawn = draw_songs(rng, songs)
+    nobody = np.zeros((len(inputs["latent"]), IDENTITY), np.float32)
+    whole = {**inputs, **drawn, "latent": np.concatenate((nobody, inputs["latent"]), axis=1)}
+    return {"sound": real, "songs": sung}, whole
 
 
 def played(latents: np.ndarray, seconds: float, seed: int) -> Inputs:

@@ -39,8 +39,9 @@ class PooledDiscriminator(keras.Model):
         self._convolutions = [[SpectralConv1D(WIDTH, SEEN) for _ in range(DEPTH)] for _ in VIEWS]
         self._answers = [SpectralDense(1) for _ in VIEWS]
 
-    def call(self, sound: Tensor, training: bool = False) -> Tensor:
-        """Shape [batch, frames] to [batch, 1]."""
+    def call(self, sound: Tensor | dict[str, Tensor], training: bool = False) -> Tensor:
+        """Shape [batch, frames] to [batch, 1]; where there are songs beside the sound, they are not looked at."""
+        sound = sound["sound"] if isinstance(sound, dict) else sound
         hops = sound.shape[1] // ZONES[0].size - 1
         found = [power[:, : hops * zone.blocks] for zone, power in zip(ZONES, powers(sound), strict=True)]
         logits = 0.0

@@ -16,7 +16,6 @@ Reference:
 
 from __future__ import annotations
 
-import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ import numpy as np
 import tensorflow as tf
 
 from petrichor_training.streaming.noise import DROPS, GRAINS, KEEP, SLOW
+from petrichor_training.streaming.rows import cut
+from petrichor_training.streaming.song_step import SongStep, noise_size, song_state_sizes
 from petrichor_training.streaming.texture_network import (
     DILATIONS,
     LEAK,
@@ -86,18 +87,43 @@ class TextureStep(tf.Module):
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
-        *grains, first, second, middle, side, steps = _cut(noise, NOISE_SIZES)
-        before, *pasts = _cut(state, state_sizes(self._widths))
+        audio, state = self.hop(noise, latent, intensity, state)
+        return {"audio": audio, "state": state}
+
+    def hop(
+        self,
+        noise: tf.Tensor,
+        latent: tf.Tensor,
+        intensity: tf.Tensor,
+        state: tf.Tensor,
+        besides: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Make one hop, as part of a graph.
+
+        Args:
+            noise: Shape [1, NOISE_SIZE]
+            latent: Shape [1, latent_size]
+            intensity: 0…1. Shape [1, 1]
+            state: Shape [1, sum of state_sizes]
+            besides: Power that the bands have besides, for blocks of one frame. Shape [1, BANDS]
+
+        Returns:
+            Shape [1, HOP, CHANNELS], and the new state.
+        """
+        *grains, first, second, middle, side, steps = cut(noise, NOISE_SIZES)
+        before, *pasts = cut(state, state_sizes(self._widths))
         turns, thresholds, blends, levels, spreads = self._conditioned(latent, intensity)
         slow = KEEP * before + np.sqrt(1 - np.square(KEEP)) * steps
         events = tf.nn.relu(tf.square(first) + tf.square(second) - thresholds)
         lasts = pasts[-len(ZONES) :]
-        background, bright, kept = self._heads(grains, _cut(events, DROP_SIZES), slow, pasts[: -len(ZONES)], turns)
+        background, bright, kept = self._heads(grains, cut(events, DROP_SIZES), slow, pasts[: -len(ZONES)], turns)
         grain = tf.math.log(tf.square(middle) + SMALLEST) + MEAN_LOG
         power = tf.exp(tf.minimum(background + blends * grain, LOUDEST)) + tf.exp(tf.minimum(bright, LOUDEST))
         amplitudes = tf.exp(levels + spreads * tf.math.log(power))
+        if besides is not None:
+            amplitudes = tf.sqrt(tf.square(amplitudes) + besides @ _blocks_of_bands())
         sounds, ends = _overlapped([_signs(carrier) * amplitudes for carrier in (middle, side)], lasts)
-        return {"audio": sounds, "state": tf.concat((slow, *kept, *ends), 1)}
+        return sounds, tf.concat((slow, *kept, *ends), 1)
 
     def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor, Any, Any]:
         """Factors and terms of the layers in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
@@ -113,17 +139,17 @@ class TextureStep(tf.Module):
         matrix = np.concatenate([weights[name][:, places] for name, places in expanded.items()], 1)
         bias = np.concatenate([weights[f"{name}_bias"][places] for name, places in expanded.items()])
         bias[: expanded["film"].size] += _ones(self._widths)
-        film, thresholds, blends = _cut(inside @ matrix + bias, [places.size for places in expanded.values()])
+        film, thresholds, blends = cut(inside @ matrix + bias, [places.size for places in expanded.values()])
         halves = [size // 2 for size in film_sizes(self._widths) for _ in range(2)]
         along = tf.concat((latent, intensity, tf.square(intensity)), 1)
         bands = _spread(COUNTS)
         both = np.concatenate([weights[name][:, bands] for name in ("levels", "spreads")], 1)
         both[:, : bands.size] *= 0.5
         both[-1, bands.size :] += math.log(0.5)
-        levels, spreads = _cut(along @ both[:-1] + both[-1], 2 * [bands.size])
+        levels, spreads = cut(along @ both[:-1] + both[-1], 2 * [bands.size])
         # Twice the thresholds, for events are not halved.
         twice = 2.0 * tf.math.log(1.0 + tf.exp(thresholds))
-        return iter(_cut(film, halves)), twice, tf.nn.sigmoid(blends), levels, tf.exp(spreads)
+        return iter(cut(film, halves)), twice, tf.nn.sigmoid(blends), levels, tf.exp(spreads)
 
     def _heads(
         self, grains: list[tf.Tensor], events: list[tf.Tensor], slow: tf.Tensor, pasts: list[tf.Tensor], turns: Any
@@ -158,12 +184,6 @@ class TextureStep(tf.Module):
         return self._weights[name], self._weights[f"{name}_bias"]
 
 
-def _cut(row: tf.Tensor, sizes: list[int]) -> list[tf.Tensor]:
-    """Pieces of a row. Shape [1, size] each"""
-    ends = list(itertools.accumulate(sizes))
-    return [row[:, end - size : end] for size, end in zip(sizes, ends, strict=True)]
-
-
 def _rows(flat: tf.Tensor, blocks: int) -> tf.Tensor:
     """Shape [1, blocks · channels] to [1, 1, blocks, channels]."""
     return tf.reshape(flat, (1, 1, blocks, -1))
@@ -185,6 +205,12 @@ def _spread(counts: tuple[int, ...]) -> np.ndarray:
     return np.concatenate(found)
 
 
+def _blocks_of_bands() -> np.ndarray:
+    """From the bands to the entries of a flat row, a block's power growing with its length. Shape [BANDS, entries]"""
+    sizes = np.concatenate([np.repeat(zone.size, zone.blocks * zone.count) for zone in ZONES])
+    return (np.eye(sum(COUNTS))[:, _spread(COUNTS)] * sizes).astype(np.float32)
+
+
 def _ones(widths: tuple[int, ...]) -> np.ndarray:
     """1 where a layer's factor is added to, so that no step has to."""
     return np.concatenate([np.repeat((1.0, 0.0), size // 2) for size in film_sizes(widths)]).astype(np.float32)
@@ -204,10 +230,10 @@ def _overlapped(coefficients: list[tf.Tensor], lasts: list[tf.Tensor]) -> tuple[
     Returns:
         Shape [1, HOP, CHANNELS]; and the new last blocks.
     """
-    gains, both = (MIDDLE, MIDDLE * SIDE), [_cut(part, BAND_SIZES) for part in coefficients]
+    gains, both = (MIDDLE, MIDDLE * SIDE), [cut(part, BAND_SIZES) for part in coefficients]
     parts, ends = [], []
     for index, zone in enumerate(ZONES):
-        olds = _cut(lasts[index], CHANNELS * [zone.count])
+        olds = cut(lasts[index], CHANNELS * [zone.count])
         for channel, old in enumerate(olds):
             now = both[channel][index]
             seen = _rows(tf.concat((old, now), 1), zone.blocks + 1)
@@ -240,13 +266,46 @@ def host_noise(drawn: dict[str, np.ndarray], sides: np.random.Generator) -> np.n
     return np.concatenate(parts, 1)[:, None].astype(np.float32)
 
 
-def save_step(weights: Arrays, widths: tuple[int, ...], folder: Path) -> None:
+class ChorusStep(tf.Module):
+    """Birds in a texture: the first coordinates of the latent are what birds have in common, the others the texture's.
+
+    Args:
+        texture: The graph of what is around them.
+        song: Theirs.
+        coordinates: Of a bird's identity.
+    """
+
+    def __init__(self, texture: TextureStep, song: SongStep, coordinates: int) -> None:
+        """Make the function `step`."""
+        super().__init__()
+        self._texture, self._song = texture, song
+        around = {name: shape[1] for name, shape in texture.shapes.items()}
+        self._sizes = {
+            "noise": [noise_size(coordinates), around["noise"]],
+            "latent": [coordinates, around["latent"]],
+            "state": [sum(song_state_sizes(coordinates)), around["state"]],
+        }
+        self.shapes = {name: (1, sum(sizes)) for name, sizes in self._sizes.items()} | {"intensity": (1, 1)}
+        order = ("noise", "latent", "intensity", "state")
+        signature = [tf.TensorSpec(self.shapes[name], tf.float32, name=name) for name in order]
+        self.step = tf.function(self._step, input_signature=signature)
+
+    def _step(
+        self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
+        given = {"noise": noise, "latent": latent, "state": state}
+        (sung, wind), (who, where), (singing, blowing) = (cut(row, self._sizes[name]) for name, row in given.items())
+        birds, echo, singing = self._song(sung, who, intensity, singing)
+        texture, blowing = self._texture.hop(wind, where, intensity, blowing, echo)
+        return {"audio": birds + texture, "state": tf.concat((singing, blowing), 1)}
+
+
+def save_step(module: TextureStep | ChorusStep, folder: Path) -> None:
     """Write a SavedModel with the one signature that a stream voice has.
 
     Args:
-        weights: Of a `TextureGenerator`, by name.
-        widths: Its channels.
+        module: The graph.
         folder: Where to.
     """
-    module = TextureStep(weights, widths)
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.step.get_concrete_function()})

@@ -1,4 +1,4 @@
-"""From a trained texture to a stream voice: stepped, compared with the network it came from, and explored."""
+"""From a trained stream to its voice: stepped, compared with the network it came from, and explored."""
 
 from __future__ import annotations
 
@@ -25,25 +25,30 @@ from petrichor_training.latents import draw_latents
 from petrichor_training.provenance import origin
 from petrichor_training.recipe import Recipe
 from petrichor_training.streaming.batches import hops_of
-from petrichor_training.streaming.noise import SLOW, draw_noise, draw_steps, slow_processes
+from petrichor_training.streaming.chorus import ChorusGenerator
+from petrichor_training.streaming.noise import SLOW, draw_steps, slow_processes
+from petrichor_training.streaming.song_step import SongStep
 from petrichor_training.streaming.step import (
     CHANNELS,
     MIDDLE,
-    NOISE_SIZE,
     SIGNATURE,
+    ChorusStep,
+    TextureStep,
     host_noise,
     save_step,
     state_sizes,
 )
+from petrichor_training.streaming.syllables import IDENTITY
 from petrichor_training.streaming.texture_network import MEMORY, TextureGenerator
 from petrichor_training.streaming.zones import HOP, RATE
 
 log = logging.getLogger(__name__)
 
 COMPARED = ((0.0, 3), (0.5, 4), (1.0, 5))  # intensities, and seeds of latent and noise
-SECONDS = 2.0  # of each stretch that is compared or measured
-LEAST_SNR_DB = 60.0  # of the converted network in full precision: less is another network
-TOGETHER = 16  # stretches made at once
+SECONDS = 2.0  # of each stretch that is compared
+HEARD_SECONDS = {False: 2.0, True: 6.0}  # of each that is measured: birds take longer to say what they are
+BEFORE_SECONDS = {False: 0.5, True: 6.0}  # that are made before it, and not listened to
+LEAST_SNR_DB = 60.0  # of the converted network: less is another network
 
 
 class Stepper:
@@ -56,6 +61,7 @@ class Stepper:
     def __init__(self, network: bytes) -> None:
         """Open it on one thread."""
         self._runner = Interpreter(model_content=network, num_threads=1).get_signature_runner(SIGNATURE)
+        self.shapes = {name: tuple(given["shape"]) for name, given in self._runner.get_input_details().items()}
         self.seconds: list[float] = []  # that each hop took
 
     def play(self, latent: np.ndarray, intensity: float, noise: np.ndarray, state: np.ndarray) -> np.ndarray:
@@ -64,7 +70,7 @@ class Stepper:
         Args:
             latent: Shape [latent_size].
             intensity: 0…1.
-            noise: Shape [hops, 1, NOISE_SIZE].
+            noise: Shape [hops, 1, noise_size].
             state: To begin with. Shape [1, state_size]
 
         Returns:
@@ -82,9 +88,9 @@ class Stepper:
 
 
 def export_stream(
-    trained: TextureGenerator, kept: str, progress: Progress, data: Dataset, recipe: Recipe, out: Path
+    trained: TextureGenerator | ChorusGenerator, kept: str, progress: Progress, data: Dataset, recipe: Recipe, out: Path
 ) -> dict[str, Any]:
-    """Write the voice of a trained texture.
+    """Write the voice of a trained stream.
 
     Args:
         trained: The averaged generator.
@@ -100,28 +106,37 @@ def export_stream(
     Raises:
         ExportError: The conversion failed or changed the sound.
     """
-    widths = recipe.network.generator
-    networks = converted(lambda folder: save_step(trained.arrays(), widths, folder), SIGNATURE)
     figures: dict[str, Any] = {"weights": kept, "epochs": progress.epoch, "steps": progress.step}
-    figures |= {"windows": len(data.train)}
-    for kind, network in networks.items():
-        figures |= {f"{kind}_{key}": value for key, value in compare(network, trained, recipe).items()}
-    if figures["fp32_snr_db"] < LEAST_SNR_DB:
-        raise ExportError(f"the stepped network differs from the trained one: {figures['fp32_snr_db']} dB")
-    inaudible = figures["int8_snr_db"] >= recipe.export.int8_min_snr_db
-    chosen = "int8" if recipe.export.int8 and inaudible else "fp32"
-    figures["network"] = chosen
-    directions = explore_stream(trained, recipe) if recipe.export.clips_measured else []
+    figures |= {"windows": len(data.train)} | ({"syllables": len(data.songs.after)} if data.songs else {})
+    texture = trained.texture if isinstance(trained, ChorusGenerator) else trained
+    module: TextureStep | ChorusStep = TextureStep(texture.arrays(), texture.widths)
+    network = _stepped(module)
+    figures |= compare(network, texture, recipe)
+    if isinstance(trained, ChorusGenerator):
+        assert data.songs is not None, "a chorus's cache has them"
+        song = SongStep(trained.song.arrays(), data.songs.mean, data.songs.spread, IDENTITY)
+        module = ChorusStep(module, song, IDENTITY)
+        network = _stepped(module)
+    if figures["snr_db"] < LEAST_SNR_DB:
+        raise ExportError(f"the stepped network differs from the trained one: {figures['snr_db']} dB")
+    stepper = Stepper(network)
+    directions = explore_stream(stepper, recipe) if recipe.export.clips_measured else []
+    figures |= {"bytes": len(network)}
     figures["directions"] = {direction.name: round(direction.correlation, 3) for direction in directions}
     good = [each for each in directions if each.correlation >= least_correlation(recipe.export.clips_measured)]
     arrays = {f"direction/{direction.name}": direction.vector for direction in good}
-    info = _describe(recipe, progress.step, figures, good)
-    write_voice(out, info, networks[chosen], arrays, data.credits)
+    info = _describe(recipe, stepper.shapes, progress.step, figures, good)
+    write_voice(out, info, network, arrays, data.credits)
     return figures
 
 
+def _stepped(module: TextureStep | ChorusStep) -> bytes:
+    """As LiteRT, in full precision: in eight bits a texture is another one (21 dB), and no faster."""
+    return converted(lambda folder: save_step(module, folder), SIGNATURE)["fp32"]
+
+
 def compare(network: bytes, trained: TextureGenerator, recipe: Recipe) -> dict[str, float]:
-    """Return how a stepped network differs from the trained one on the same noise, and how long a hop takes.
+    """Return how a stepped texture differs from the trained one on the same noise, and how long a hop takes.
 
     Args:
         network: The .tflite file's contents.
@@ -140,7 +155,6 @@ def compare(network: bytes, trained: TextureGenerator, recipe: Recipe) -> dict[s
         raise ExportError("the stepped network gives values that are not finite")
     pace = np.median(stepper.seconds)
     return {
-        "bytes": float(len(network)),
         "ms_per_hop": round(1000 * float(pace), 4),
         "snr_db": round(measure.snr_db(np.stack(wanted), np.stack(got)), 1),
         "difference_db": round(measure.log_spectral_db(np.stack(wanted), np.stack(got)), 4),
@@ -152,7 +166,7 @@ def _both(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The middle as it was trained and as it is stepped, at one level. Shape [frames] each"""
     rng = np.random.default_rng(seed)
-    latent = draw_latents(rng, 1, recipe.network)
+    latent = draw_latents(rng, 1, recipe.network)[:, -trained.latent_size :]
     drawn = draw_steps(rng, 1, MEMORY + 1 + hops_of(SECONDS))
     state = np.zeros((1, sum(state_sizes(trained.widths))), np.float32)
     state[:, :SLOW] = drawn["steps"][:, 0]
@@ -164,39 +178,42 @@ def _both(
     return wanted, middle[(MEMORY + 1) * HOP :]
 
 
-def explore_stream(trained: TextureGenerator, recipe: Recipe) -> list[Direction]:
-    """Return the directions along which a texture grows brighter or denser, and those in which it differs most.
+def explore_stream(stepper: Stepper, recipe: Recipe) -> list[Direction]:
+    """Return the directions along which a stream grows brighter or denser, and those in which it differs most.
 
     Args:
-        trained: The generator.
+        stepper: The voice's network.
         recipe: Says how many stretches are listened to, all at intensity 0.5.
     """
-    count = recipe.export.clips_measured // TOGETHER * TOGETHER
-    latents = draw_latents(np.random.default_rng(17), count, recipe.network)
-    measures, points = described(_stretches(trained, latents))
+    latents = draw_latents(np.random.default_rng(17), recipe.export.clips_measured, recipe.network)
+    measures, points = described(_stretches(stepper, latents, recipe.sings))
     return fit_directions(latents, {**measures, **principal(points, measures["brightness"])})
 
 
-def _stretches(trained: TextureGenerator, latents: np.ndarray) -> Iterator[np.ndarray]:
+def _stretches(stepper: Stepper, latents: np.ndarray, sings: bool) -> Iterator[np.ndarray]:
     """What is made of latents at intensity 0.5, one after the other. Shape [frames] each"""
-    for seed, part in enumerate(np.split(latents, len(latents) // TOGETHER)):
-        inputs = draw_noise(np.random.default_rng((17, seed)), TOGETHER, MEMORY + 1 + hops_of(SECONDS))
-        half = np.full((TOGETHER, 1), 0.5, np.float32)
-        yield from ops.convert_to_numpy(trained({**inputs, "latent": part, "intensity": half}))
+    rng = np.random.default_rng((17, 1))
+    before, heard = hops_of(BEFORE_SECONDS[sings]), hops_of(HEARD_SECONDS[sings])
+    for latent in latents:
+        noise = rng.standard_normal((before + heard, *stepper.shapes["noise"]), np.float32)
+        made = stepper.play(latent, 0.5, noise, np.zeros(stepper.shapes["state"], np.float32))
+        yield made[before * HOP :].mean(axis=1)
 
 
-def _describe(recipe: Recipe, steps: int, figures: dict[str, Any], directions: list[Direction]) -> VoiceInfo:
+def _describe(
+    recipe: Recipe, shapes: dict[str, tuple[int, ...]], steps: int, figures: dict[str, Any], directions: list[Direction]
+) -> VoiceInfo:
     """What voice.json says."""
-    size, state = recipe.network.latent_size, (1, sum(state_sizes(recipe.network.generator)))
+    inputs = {name: tuple(int(size) for size in shape) for name, shape in shapes.items()}
     return VoiceInfo(
         kind="stream",
         sample_rate=RATE,
         channels=CHANNELS,
-        latent_size=size,
+        latent_size=recipe.network.latent_size,
         frames=HOP,
         signature=SIGNATURE,
-        inputs={"noise": (1, NOISE_SIZE), "latent": (1, size), "intensity": (1, 1), "state": state},
-        outputs={"audio": (1, HOP, CHANNELS), "state": state},
+        inputs=inputs,
+        outputs={"audio": (1, HOP, CHANNELS), "state": inputs["state"]},
         truncation=usual_truncation(recipe),
         directions=tuple(direction.name for direction in directions),
         intensity={"mode": "conditioned"},

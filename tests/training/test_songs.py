@@ -1,0 +1,245 @@
+"""Lines, syllables and songs: found where they are, and sung as they were found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from petrichor_training.errors import DataError
+from petrichor_training.streaming.lines import HOP as LINE_HOP
+from petrichor_training.streaming.lines import find_lines, without_lines
+from petrichor_training.streaming.song_network import BATCH, CHANCE, SongNetwork, draw_songs, song_distance
+from petrichor_training.streaming.song_step import (
+    AMBIENCE,
+    BIRDS,
+    HOP_SECONDS,
+    PLACES,
+    SongStep,
+    noise_size,
+    song_state_sizes,
+)
+from petrichor_training.streaming.syllables import (
+    BEFORE,
+    GAP,
+    HEIGHT,
+    HIGH_HZ,
+    LENGTH,
+    LONG_SECONDS,
+    NAME,
+    NUMBERS,
+    OCTAVE,
+    PAUSE_SECONDS,
+    PEAK,
+    PITCH,
+    Songs,
+    birds_of,
+    songs_of,
+)
+from petrichor_training.streaming.zones import HOP, RATE
+from tests.training.recordings_to_learn import syllable
+
+HISS = 0.003
+
+
+def hiss(seconds: float, seed: int = 1) -> np.ndarray:
+    """Shape [frames]"""
+    return HISS * np.random.default_rng(seed).standard_normal(round(seconds * RATE)).astype(np.float32)
+
+
+def placed(at: list[tuple[float, np.ndarray]], seconds: float) -> np.ndarray:
+    """Sounds in hiss, each from its second on. Shape [frames]"""
+    sound = hiss(seconds)
+    for second, part in at:
+        start = round(second * RATE)
+        sound[start : start + len(part)] += part
+    return sound
+
+
+def test_lines_are_found_where_they_are() -> None:
+    """Two birds at once, one of them sweeping an octave in a fifth of a second."""
+    sound = placed([(0.5, syllable(0.2, 2500, 5000, 0.1)), (0.45, syllable(0.3, 7000, 7000, 0.03))], 1.5)
+    lines = find_lines(sound)
+    assert len(lines) == 2
+    for (start, seconds, low, high, amplitude), line in zip(
+        ((0.45, 0.3, 7000, 7000, 0.03), (0.5, 0.2, 2500, 5000, 0.1)), lines, strict=True
+    ):
+        assert line.start * LINE_HOP / RATE == pytest.approx(start, abs=0.015)
+        assert len(line.hertz) * LINE_HOP / RATE == pytest.approx(seconds, abs=0.03)
+        middle = len(line.hertz) // 2
+        assert line.hertz[middle] == pytest.approx(np.sqrt(low * high), rel=0.06)
+        assert np.median(line.level_db) == pytest.approx(20 * np.log10(amplitude), abs=3)
+    rising = lines[1].hertz
+    assert rising[-5] > 1.7 * rising[5]
+    assert find_lines(hiss(2.0)) == [], "hiss is no bird"
+
+
+def test_an_octave_is_heard_of() -> None:
+    plain, with_octave = (
+        syllable(0.3, 3000, 3000, 0.1),
+        syllable(0.3, 3000, 3000, 0.1) + syllable(0.3, 6000, 6000, 0.03),
+    )
+    (without,), (having,) = (find_lines(placed([(0.5, part)], 1.2)) for part in (plain, with_octave))
+    assert np.median(without.octave_db) == -140
+    assert np.median(having.octave_db - having.level_db) == pytest.approx(20 * np.log10(0.3), abs=2)
+
+
+def test_what_is_left_is_hiss() -> None:
+    sound = placed([(0.5, syllable(0.3, 3000, 4000, 0.1))], 1.5)
+    left = without_lines(sound, find_lines(sound))
+    assert len(left) == len(sound)
+    inside = slice(round(0.55 * RATE), round(0.75 * RATE))
+    assert np.std(left[inside]) < 1.5 * HISS < 0.1 * np.std(sound[inside])
+    np.testing.assert_allclose(left[: round(0.4 * RATE)], sound[: round(0.4 * RATE)], atol=1e-5)
+
+
+def test_birds_are_told_apart_and_their_pauses_kept() -> None:
+    low = [(0.3 + 0.4 * n, syllable(0.12, 2000, 2200, 0.1)) for n in range(6)]
+    high = [(0.45 + 0.4 * n, syllable(0.08, 6000, 5000, 0.05)) for n in range(6)]
+    birds = birds_of(find_lines(placed(low + high, 3.0)), 20 * np.log10(HISS))
+    assert len(birds) == 2
+    for bird, seconds, hertz, amplitude in zip(birds, (0.12, 0.08), (2100, 5480), (0.1, 0.05), strict=True):
+        assert len(bird) == 6
+        np.testing.assert_allclose(LONG_SECONDS * 2 ** bird[:, LENGTH], seconds, atol=0.03)
+        np.testing.assert_allclose(HIGH_HZ * 2 ** bird[:, HEIGHT], hertz, rtol=0.05)
+        np.testing.assert_allclose(10 * bird[:, PEAK], 20 * np.log10(amplitude / HISS), atol=3)
+        np.testing.assert_allclose(PAUSE_SECONDS * 2 ** bird[:-1, GAP], 0.4 - seconds, atol=0.04)
+    rise = [bird[:, PITCH][:, -3] - bird[:, PITCH][:, 2] for bird in birds]
+    assert np.all(rise[0] > 0)
+    assert np.all(rise[1] < 0)
+
+
+def some_birds(rng: np.random.Generator, count: int = 12) -> list[np.ndarray]:
+    """Of two kinds: those that say one thing again and again, and those that say something else each time."""
+    birds = []
+    for index in range(count):
+        rows = 0.05 * rng.standard_normal((20, NUMBERS))
+        rows[:, HEIGHT] += index % 2
+        rows[:, LENGTH] += rng.standard_normal(20) if index % 2 else 0
+        birds.append(rows)
+    return birds
+
+
+def test_songs_hold_what_came_before(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    birds = some_birds(rng)
+    songs = songs_of(birds, 3)
+    rows = songs.after * songs.spread + songs.mean
+    np.testing.assert_allclose(rows, np.concatenate(birds), atol=1e-4)
+    before = songs.before.reshape(-1, BEFORE, NUMBERS)
+    np.testing.assert_array_equal(before[5, 0], songs.after[4])
+    np.testing.assert_array_equal(before[5, 2], songs.after[2])
+    np.testing.assert_array_equal(before[20, 0], songs.after[39], "a bird's first follows its last")
+    kinds = np.arange(len(birds)) % 2
+    assert abs(np.corrcoef(songs.identities[::20, 0], kinds)[0, 1]) > 0.8
+    assert songs.shares.sum() == pytest.approx(1)
+    songs.save(tmp_path)
+    np.testing.assert_array_equal(Songs.load(tmp_path).before, songs.before)
+    (tmp_path / NAME).write_bytes((tmp_path / NAME).read_bytes()[:500])
+    with pytest.raises(DataError, match="prepare again"):
+        Songs.load(tmp_path)
+    with pytest.raises(ValueError, match="12 birds, expected more than 12"):
+        songs_of(birds, 12)
+
+
+def test_the_distance_wants_variety_where_there_is_some() -> None:
+    """Of what may follow, the mean is no substitute."""
+    rng = np.random.default_rng(2)
+    songs = songs_of(some_birds(rng), 3)
+    sung, inputs = draw_songs(rng, songs)
+    assert inputs["before"].shape == (2 * BATCH, BEFORE * NUMBERS)
+    spread = rng.standard_normal((2 * BATCH, NUMBERS)).astype(np.float32)
+    sung[:, :NUMBERS] = rng.standard_normal((BATCH, NUMBERS))
+    assert float(song_distance(sung, spread)) < float(song_distance(sung, np.zeros_like(spread)))
+
+
+COORDINATES = 2
+
+
+def a_network(bias: np.ndarray) -> dict[str, np.ndarray]:
+    """Weights that sing one syllable whatever was before. `bias`: Shape [NUMBERS]"""
+    weights = {name: np.zeros_like(array) for name, array in SongNetwork(COORDINATES).arrays().items()}
+    return {**weights, "song_leave_bias": bias.astype(np.float32)}
+
+
+def sing(step: SongStep, seconds: float, intensity: float, seed: int = 1) -> np.ndarray:
+    """What a song step makes. Shape [frames, 2]"""
+    hop = tf.function(step.__call__)
+    rng, latent = np.random.default_rng(seed), np.zeros((1, COORDINATES), np.float32)
+    state = tf.zeros((1, sum(song_state_sizes(COORDINATES))))
+    made = []
+    for _ in range(round(seconds / HOP_SECONDS)):
+        noise = tf.constant(rng.standard_normal((1, noise_size(COORDINATES))), tf.float32)
+        audio, _, state = hop(noise, latent, tf.constant([[intensity]]), state)
+        made.append(audio[0].numpy())
+    return np.concatenate(made)
+
+
+def the_syllable() -> np.ndarray:
+    """90 ms at 4 kHz, 20 dB under the ambience's tone, without an octave, then 410 ms of nothing."""
+    row = np.zeros(NUMBERS)
+    row[HEIGHT], row[LENGTH], row[PEAK] = np.log2(4000 / HIGH_HZ), np.log2(0.09 / LONG_SECONDS), -2
+    row[OCTAVE], row[GAP] = -4, np.log2(0.41 / PAUSE_SECONDS)
+    return row
+
+
+def test_one_bird_sings_its_syllable_again_and_again() -> None:
+    step = SongStep(a_network(the_syllable()), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
+    left, right = sing(step, 6.0, 0.0)[RATE:].T
+    assert np.abs(np.diff(left)).max() < 1.1 * 2 * np.pi * 4000 / RATE * np.abs(left).max(), "no step"
+    angle = (PLACES[0] + 1) * np.pi / 4
+    assert np.abs(left).max() == pytest.approx(AMBIENCE * 0.1 * np.cos(angle), rel=0.02)
+    assert np.abs(right).max() == pytest.approx(AMBIENCE * 0.1 * np.sin(angle), rel=0.02)
+    lines = [line for line in find_lines(left + hiss(5.0)[: len(left)] * 0.01) if np.median(line.level_db) > -70]
+    starts = np.array([line.start for line in lines]) * LINE_HOP / RATE
+    np.testing.assert_allclose(np.diff(starts), 0.5, atol=0.01)
+    for line in lines[1:-1]:
+        assert np.median(line.hertz) == pytest.approx(4000, rel=0.01)
+        assert len(line.hertz) * LINE_HOP / RATE == pytest.approx(0.09, abs=0.02)
+
+
+def test_more_birds_sing_at_more_intensity() -> None:
+    step = SongStep(a_network(the_syllable()), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
+    powers = [
+        np.mean(np.square(sing(step, 8.0, intensity)[5 * RATE :])) for intensity in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    ]
+    np.testing.assert_allclose(np.array(powers) / powers[0], np.arange(1, BIRDS + 1), rtol=0.25)
+
+
+def test_birds_rest_between_phrases_and_less_at_more_intensity() -> None:
+    row = the_syllable()
+    row[GAP] = np.log2(1.25 / PAUSE_SECONDS)
+    step = SongStep(a_network(row), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
+    rates = []
+    for intensity, birds in ((0.0, 1), (1.0, BIRDS)):
+        heard = np.abs(sing(step, 20.0, intensity)[5 * RATE :]).max(axis=1).reshape(-1, 240).max(axis=1) > 5e-4
+        rates.append(np.count_nonzero(np.diff(heard.astype(int)) > 0) / birds / 15)
+    assert rates[0] == pytest.approx(1 / (0.09 + 1.25 + 6 * 0.55), rel=0.35)
+    assert rates[1] == pytest.approx(1 / (0.09 + 1.25 - 0.5 * 0.55), rel=0.1)
+
+
+def test_the_step_asks_the_network_that_was_trained() -> None:
+    keras.utils.set_random_seed(3)
+    network = SongNetwork(COORDINATES)
+    mean, spread = np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32)
+    step = SongStep(network.arrays(), mean, spread, COORDINATES)
+    rng = np.random.default_rng(4)
+    sung = rng.standard_normal((BIRDS, BEFORE * NUMBERS)).astype(np.float32)
+    coming, wander = np.zeros((BIRDS, NUMBERS), np.float32), np.zeros((BIRDS, COORDINATES), np.float32)
+    latent, chance = (rng.standard_normal((1, size)).astype(np.float32) for size in (COORDINATES, CHANCE))
+    got = step._drawn(tf.constant([[2.0]]), sung, coming, wander, latent, chance).numpy()
+    identity = 0.8 * latent + 0.6 * 0.8 * step._own[2]
+    wanted = network({"before": sung[2:3], "identity": identity, "chance": chance})
+    np.testing.assert_allclose(got[2], ops.convert_to_numpy(wanted)[0], atol=1e-5)
+    assert not got[[0, 1, 3, 4, 5]].any(), "one bird's turn at a time"
+
+
+def test_a_hop_is_what_the_host_plays() -> None:
+    assert HOP_SECONDS * RATE == HOP

@@ -1,0 +1,218 @@
+"""Singing birds, hop by hop, as part of a LiteRT graph: when each sings, what, and how that sounds.
+
+Some birds take turns at the song network, one a hop, so that each has its next syllable ready. A syllable's curves of
+pitch and level drive a sinusoid and its octave; what is left behind it in the wood is handed on as power of the bands.
+How many birds sing, and how long they rest between phrases, is the intensity.
+
+TensorFlow only, and only operations that LiteRT's compiled kernels take.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from petrichor_training.streaming.rows import cut
+from petrichor_training.streaming.song_network import CHANCE, LAYERS, LEAK
+from petrichor_training.streaming.syllables import (
+    BEFORE,
+    GAP,
+    GAPS,
+    HEIGHT,
+    HIGH_HZ,
+    KNOTS,
+    LENGTH,
+    LEVEL,
+    LONG_SECONDS,
+    NUMBERS,
+    OCTAVE,
+    PAUSE_SECONDS,
+    PEAK,
+    PITCH,
+)
+from petrichor_training.streaming.zones import BANDS, HOP, RATE, ZONES
+
+Arrays = dict[str, np.ndarray]
+
+BIRDS = 6
+PIECES = 8  # of a hop, between whose ends pitch and level are straight lines: 0.7 ms
+HOP_SECONDS = HOP / RATE
+RAMP_SECONDS = 0.003  # in which a syllable begins and ends
+LENGTHS = (0.016, 1.2)  # seconds of a syllable
+LOUDEST = 2.5  # 10 dB over the ambience
+ALIKE, UNLIKE = 0.8, 0.6  # how much of a bird's identity all have in common, and how much is its own
+OWN, WANDERING = 0.8, 0.6  # of the latter: what stays, and what changes
+WANDER_SECONDS = 60.0
+FIRST_SECONDS = 0.92  # after the first bird's first syllable the next one's
+PHRASE_SECONDS = 0.7  # a pause longer than this is a rest between phrases
+RESTS = 6.0  # times as long at no intensity; at full intensity half as long
+AMBIENCE = 0.1  # amplitude of a sinusoid that is 0 dB over it
+ECHO_SECONDS = 0.9  # in which what a wood throws back falls by 60 dB
+ECHO = 0.04  # of a steady note's power
+PLACES = (-0.35, 0.5, -0.8, 0.15, 0.85, -0.1)  # of the birds, left to right
+SEED = 20  # of what birds have of their own
+
+ECHO_KEEP = 10 ** (-6 * HOP_SECONDS / ECHO_SECONDS)
+WANDER_KEEP = math.exp(-HOP_SECONDS / WANDER_SECONDS)
+
+
+def noise_size(coordinates: int) -> int:
+    """Return how many Gaussian numbers a hop takes."""
+    return CHANCE + BIRDS * coordinates
+
+
+def song_state_sizes(coordinates: int) -> list[int]:
+    """Return the lengths of the parts of the state.
+
+    Whose turn it is; what each bird sang last, what it sings next, whether it has begun, how long it is at what it
+    sings, where its wave is, how its identity has changed; what is left of what was sung.
+    """
+    return [1, BIRDS * BEFORE * NUMBERS, BIRDS * NUMBERS, BIRDS, BIRDS, BIRDS, BIRDS * coordinates, BANDS]
+
+
+class SongStep:
+    """The part of the graph.
+
+    Args:
+        weights: Of a `SongNetwork`, by name.
+        mean: Of the rows as they were found. Shape [NUMBERS]
+        spread: Of those. Shape [NUMBERS]
+        coordinates: Of a bird's identity.
+    """
+
+    def __init__(self, weights: Arrays, mean: np.ndarray, spread: np.ndarray, coordinates: int) -> None:
+        """Keep the weights as constants."""
+        self._weights, self._mean, self._spread, self._coordinates = weights, mean, spread, coordinates
+        self._own = np.random.default_rng(SEED).standard_normal((BIRDS, coordinates)).astype(np.float32)
+
+    def __call__(
+        self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Make one hop.
+
+        Args:
+            noise: Shape [1, noise_size]
+            latent: Identity that all have in common. Shape [1, coordinates]
+            intensity: 0…1. Shape [1, 1]
+            state: Shape [1, sum of song_state_sizes]
+
+        Returns:
+            Left and right, Shape [1, HOP, 2]; power that the bands are to have besides, for blocks of one frame, Shape
+            [1, BANDS]; and the new state.
+        """
+        turn, sung, coming, begun, since, phase, wander, echo = cut(state, song_state_sizes(self._coordinates))
+        chance, wind = cut(noise, [CHANCE, BIRDS * self._coordinates])
+        wander = WANDER_KEEP * wander + math.sqrt(1 - WANDER_KEEP**2) * wind
+        rows = (sung, coming, begun, since, phase)
+        sung, coming, begun, since, phase = (tf.reshape(part, (BIRDS, -1)) for part in rows)
+        coming = self._drawn(turn, sung, coming, tf.reshape(wander, (BIRDS, -1)), latent, chance)
+        sung, position, due = self._gone_on(sung, coming, since - _starts(), intensity)
+        begun = tf.maximum(begun, due)
+        hertz, amplitude, octave = self._curves(sung[:, :NUMBERS], position)
+        amplitude = amplitude * begun
+        phase = phase + hertz @ _integral()
+        angle = 2 * math.pi * phase
+        wave = tf.sin(angle)
+        voices = (amplitude @ _lines()) * (wave + 2.0 * octave * wave * tf.cos(angle))
+        echo = ECHO_KEEP * echo + (1 - ECHO_KEEP) * ECHO * _spread_over_bands(hertz, amplitude)
+        audio = tf.transpose(tf.matmul(_gains(), voices))[None]
+        end = phase[:, -1:]
+        kept = (sung, coming, begun, position + HOP_SECONDS + _starts(), end - tf.floor(end), wander, echo)
+        turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
+        return audio, echo, tf.concat((turn, *(tf.reshape(part, (1, -1)) for part in kept)), 1)
+
+    def _drawn(
+        self,
+        turn: tf.Tensor,
+        sung: tf.Tensor,
+        coming: tf.Tensor,
+        wander: tf.Tensor,
+        latent: tf.Tensor,
+        chance: tf.Tensor,
+    ) -> tf.Tensor:
+        """What birds sing next, drawn anew for the one whose turn it is. Shape [BIRDS, NUMBERS]"""
+        whose = tf.nn.relu(1.0 - tf.abs(turn - np.arange(BIRDS, dtype=np.float32)))
+        own = OWN * self._own + WANDERING * wander
+        identity = ALIKE * latent + UNLIKE * (whose @ own)
+        signal = tf.concat((whose @ sung, identity, chance), 1)
+        for name in LAYERS:
+            signal = signal if name == LAYERS[0] else tf.nn.leaky_relu(signal, LEAK)
+            signal = signal @ self._weights[name] + self._weights[f"{name}_bias"]
+        return coming + tf.reshape(whose, (BIRDS, 1)) * (signal - coming)
+
+    def _gone_on(
+        self, sung: tf.Tensor, coming: tf.Tensor, position: tf.Tensor, intensity: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What birds sing in this hop, how far in it they are (seconds), and which were due and have gone on."""
+        row = sung[:, :NUMBERS] * self._spread + self._mean
+        gap = PAUSE_SECONDS * _doubled(row[:, GAP : GAP + 1], *(edge / PAUSE_SECONDS for edge in GAPS))
+        quiet = 1.0 - intensity
+        gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet * quiet - 0.5 * intensity)
+        rank = np.arange(BIRDS, dtype=np.float32)[:, None]
+        silent = tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1e4)
+        over = position - _length(row) - gap - silent
+        due = tf.clip_by_value(1e6 * (over + HOP_SECONDS), 0.0, 1.0)
+        later = tf.concat((coming, sung[:, : (BEFORE - 1) * NUMBERS]), 1)
+        position = position + due * (tf.clip_by_value(over, -HOP_SECONDS, 0.0) - position)
+        return sung + due * (later - sung), position, due
+
+    def _curves(self, row: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Hz and amplitude at the ends of the hop's pieces, Shape [BIRDS, PIECES + 1]; how loud the octave is."""
+        row = row * self._spread + self._mean
+        length = _length(row)
+        seconds = position + np.linspace(0, HOP_SECONDS, PIECES + 1, dtype=np.float32)
+        place = tf.clip_by_value(seconds / length, 0.0, 1.0) * (KNOTS - 1)
+        near = tf.nn.relu(1.0 - tf.abs(place[:, :, None] - np.arange(KNOTS, dtype=np.float32)))
+        pitch, level = (tf.reshape(tf.matmul(near, row[:, part, None]), (BIRDS, -1)) for part in (PITCH, LEVEL))
+        hertz = HIGH_HZ * _doubled(pitch + row[:, HEIGHT : HEIGHT + 1], 0.1, 4.0)
+        loud = tf.minimum(row[:, PEAK : PEAK + 1], LOUDEST) + tf.minimum(level, 0.0)
+        begun = tf.clip_by_value(seconds / RAMP_SECONDS, 0.0, 1.0)
+        left = tf.clip_by_value((length - seconds) / RAMP_SECONDS, 0.0, 1.0)
+        amplitude = AMBIENCE * tf.exp(math.log(10) / 2 * loud) * begun * left
+        octave = tf.exp(math.log(10) / 2 * tf.minimum(row[:, OCTAVE : OCTAVE + 1], -0.3))
+        return hertz, amplitude, octave
+
+
+def _doubled(octaves: tf.Tensor, low: float, high: float) -> tf.Tensor:
+    """2 to the power of something, between bounds."""
+    return tf.exp(math.log(2) * tf.clip_by_value(octaves, math.log2(low), math.log2(high)))
+
+
+def _length(row: tf.Tensor) -> tf.Tensor:
+    """Seconds of syllables. Shape [BIRDS, 1]"""
+    return LONG_SECONDS * _doubled(row[:, LENGTH : LENGTH + 1], *(edge / LONG_SECONDS for edge in LENGTHS))
+
+
+def _starts() -> np.ndarray:
+    """Seconds before each bird sings at all. Shape [BIRDS, 1]"""
+    return 0.05 + FIRST_SECONDS * np.arange(BIRDS, dtype=np.float32)[:, None]
+
+
+def _lines() -> np.ndarray:
+    """From the ends of a hop's pieces to its frames. Shape [PIECES + 1, HOP]"""
+    at = (np.arange(HOP) + 1) * (PIECES / HOP)
+    return np.maximum(0, 1 - np.abs(at - np.arange(PIECES + 1)[:, None])).astype(np.float32)
+
+
+def _integral() -> np.ndarray:
+    """From Hz at those ends to turns since the hop began. Shape [PIECES + 1, HOP]"""
+    return (np.cumsum(_lines().astype(np.float64), axis=1) / RATE).astype(np.float32)
+
+
+def _gains() -> np.ndarray:
+    """Of constant power. Shape [2, BIRDS]"""
+    angle = (np.array(PLACES) + 1) * (math.pi / 4)
+    return np.stack((np.cos(angle), np.sin(angle))).astype(np.float32)
+
+
+def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor) -> tf.Tensor:
+    """Power of sinusoids in the bands, for blocks of one frame. Shape [1, BANDS]"""
+    edges = [zone.edges_hz for zone in ZONES]
+    centres = np.concatenate([(each[1:] + each[:-1]) / 2 for each in edges]).astype(np.float32)
+    widths = np.concatenate([np.diff(each) for each in edges]).astype(np.float32)
+    middle = tf.reduce_mean(hertz, 1, keepdims=True)
+    near = tf.nn.relu(1.0 - tf.abs(middle - centres) / widths)
+    power = 0.5 * tf.reduce_mean(tf.square(amplitude), 1, keepdims=True)
+    return tf.reduce_sum(near * power, 0, keepdims=True)
