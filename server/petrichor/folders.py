@@ -22,14 +22,21 @@ def find_voice(name: str, folder: Path) -> Path:
     """Return the voice file meant by a name or a path.
 
     Args:
-        name: A path, or the name of a file of `folder`, with or without `.voice`.
+        name: A path, or the name of a file of `folder` or a folder in it, with or without `.voice`.
         folder: Where names are looked up.
 
     Raises:
         OptionError: There is no such file.
     """
-    for path in (Path(name), folder / f"{name.removesuffix(SUFFIX)}{SUFFIX}"):
-        if path.is_file():
+    found = _voices(folder)
+    for path in (Path(name), found.get(name.removesuffix(SUFFIX))):
+        if path is not None and path.is_file():
             return path
-    there = ", ".join(sorted(path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))) or "none"
+    there = ", ".join(sorted(found)) or "none"
     raise OptionError(f"there is no voice {name!r}; in {folder}: {there}")
+
+
+def _voices(folder: Path) -> dict[str, Path]:
+    """Files by name; those of the folder itself go before those of the folders in it."""
+    paths = [*folder.glob(f"*/*{SUFFIX}"), *folder.glob(f"*{SUFFIX}")]
+    return {path.name.removesuffix(SUFFIX): path for path in paths}

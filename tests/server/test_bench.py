@@ -155,7 +155,7 @@ def test_quick_judges_no_number_of_voices_that_it_did_not_try(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = Figure("stream voices at once", {"voices": 4}, "", "≥ 32", 32, "voices", least=True)
-    monkeypatch.setattr(command, "measure_voices", lambda counts: [found])
+    monkeypatch.setattr(command, "measure_voices", lambda counts, path: [found])
     for options, status in ((["--quick"], 0), ([], 1)):
         parser = argparse.ArgumentParser()
         command.add_bench(parser)

@@ -92,8 +92,9 @@ def test_from_folder_to_voice(tmp_path: Path, kind: str) -> None:
 
 
 def test_from_folder_to_a_voice_that_never_ends(tmp_path: Path) -> None:
-    recipe, cache = prepared(tmp_path, "rain-stream")
-    recipe.write_text(TINY["rain-stream"].replace("assess_every = 0", "assess_every = 1"))
+    """With birds in it: the texture around them is what a rain-stream has alone."""
+    recipe, cache = prepared(tmp_path, "bird-stream")
+    recipe.write_text(TINY["bird-stream"].replace("assess_every = 0", "assess_every = 1"))
     run, out = tmp_path / "run", tmp_path / "endless.voice"
     succeed("fit", "--recipe", recipe, cache, "--out", run)
     assert epochs_of(run) == [1, 2]
@@ -105,8 +106,8 @@ def test_from_folder_to_a_voice_that_never_ends(tmp_path: Path) -> None:
 
     succeed("export", "--recipe", recipe, run, "--cache", cache, "--out", out)
     voice = read_voice(out)
-    assert (voice.info.kind, voice.info.signature, voice.info.latent_size) == ("stream", "step", 3)
-    assert voice.info.figures["fp32_snr_db"] > 100, "stepped, it is what was trained"
+    assert (voice.info.kind, voice.info.signature, voice.info.latent_size) == ("stream", "step", 11)
+    assert voice.info.figures["snr_db"] > 100, "stepped, it is what was trained"
     assert voice.info.figures["weights"] == BEST
     assert "was trained on" in voice.credits
     one, same, other = (rendered(voice, seed) for seed in (1, 1, 2))
@@ -115,7 +116,7 @@ def test_from_folder_to_a_voice_that_never_ends(tmp_path: Path) -> None:
     assert not np.array_equal(one, other)
     left, right = one[RATE // 4 :].T
     assert 1e-4 < left.std() < 0.5
-    assert 0 < np.corrcoef(left, right)[0, 1] < 0.6
+    assert 0 < np.corrcoef(left, right)[0, 1] < 0.95
 
 
 def rendered(voice: Voice, seed: int) -> np.ndarray:

@@ -187,7 +187,7 @@ def validation_groups(found: Gathered, share: float, seed: int) -> set[str]:
         counts[source.group] = counts.get(source.group, 0) + len(windows)
     wanted, chosen, taken = share * sum(counts.values()), set[str](), 0
     for group in np.random.default_rng(seed).permutation(sorted(counts)):
-        if taken + counts[group] <= wanted * 1.2 and len(chosen) + 1 < len(counts):
+        if counts[group] and taken + counts[group] <= wanted * 1.2 and len(chosen) + 1 < len(counts):
             chosen.add(str(group))
             taken += counts[group]
     return chosen

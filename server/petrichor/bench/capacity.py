@@ -56,16 +56,17 @@ def measure_speed(voices: Sequence[Path], repeats: int, long: float, short: floa
     return figures
 
 
-def measure_voices(counts: Sequence[int]) -> list[Figure]:
-    """Let more and more probes sound at once, each at a pitch of its own, and look whether all of them do.
+def measure_voices(counts: Sequence[int], path: Path = PROBES["probe-1"]) -> list[Figure]:
+    """Let more and more voices of one file sound at once; probes have a pitch each, and all of them have to be there.
 
     Args:
         counts: Numbers of voices to try, rising; the first that fails ends it.
+        path: The file. Of one that is no probe it is judged whether anything was late, silent or left out.
     """
     best, notes = 0, []
     for count in counts:
         for _ in range(TRIES):
-            held, note = _hold(count)
+            held, note = _hold(count, path)
             notes.append(note)
             if held:
                 break
@@ -73,7 +74,8 @@ def measure_voices(counts: Sequence[int]) -> list[Figure]:
             break
         best = count
     reach = "≥ 32"
-    return [Figure("stream voices at once", {"voices": best}, "", reach, 32, "voices", least=True, notes=tuple(notes))]
+    what = f"{path.stem}: stream voices at once"
+    return [Figure(what, {"voices": best}, "", reach, 32, "voices", least=True, notes=tuple(notes))]
 
 
 def _render(path: Path, seconds: float) -> float:
@@ -84,14 +86,16 @@ def _render(path: Path, seconds: float) -> float:
         return time.monotonic() - start
 
 
-def _hold(count: int) -> tuple[bool, str]:
+def _hold(count: int, path: Path) -> tuple[bool, str]:
+    probes = path == PROBES["probe-1"]
     octaves = np.linspace(LOWEST, HIGHEST, count)
     hertz = PITCHES["probe-1"] * 2.0**octaves
-    voices = {f"v{number}": PROBES["probe-1"] for number in range(count)}
+    voices = {f"v{number}": path for number in range(count)}
     options = ["--ahead", str(AHEAD)]
     with Rig(voices, options) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
         for number, octave in enumerate(octaves):
-            rig.client.send(f"/v{number}/latent/0", float(octave))
+            if probes:
+                rig.client.send(f"/v{number}/latent/0", float(octave))
             rig.client.send(f"/v{number}/intensity", 1.0)
             rig.client.send(f"/v{number}/gain", -24.0)  # together they stay below the limiter
         rate = ears.options.rate
@@ -103,14 +107,14 @@ def _hold(count: int) -> tuple[bool, str]:
         cores = sum(after - before.get(process, 0.0) for process, after in rig.processor_time().items()) / took
         late = int(str(rig.status()["concealed"])) - int(str(concealed))
         sound = ears.heard(start, start + round(SECONDS * rate))
-        missing = [number for number, level in enumerate(_levels(sound, hertz, rate)) if level < 0.5]
+        missing = [number for number, level in enumerate(_levels(sound, hertz, rate)) if probes and level < 0.5]
         underruns = ears.figure("underruns") - underruns
-    step = largest_step(sound)[0]
+    step, silence = largest_step(sound)[0] if probes else 0.0, longest_silence(sound)
     note = (
         f"{count}: {len(missing)} missing, {underruns:.0f} blocks missed, {late} ms concealed, longest silence "
-        f"{longest_silence(sound)} frames, largest step {step:.4f}; {cores:.2f} cores, ahead {AHEAD}, fill {FILL}"
+        f"{silence} frames, largest step {step:.4f}; {cores:.2f} cores, ahead {AHEAD}, fill {FILL}"
     )
-    return not missing and not underruns and not late and step < CLICK, note
+    return not missing and not underruns and not late and step < CLICK and silence < rate // 100, note
 
 
 def _levels(sound: np.ndarray, hertz: np.ndarray, rate: int) -> list[float]:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from petrichor.bench.capacity import measure_speed, measure_voices
 from petrichor.bench.figures import Figure, machine, stolen, to_json, to_text
@@ -20,7 +21,7 @@ from petrichor.bench.soak import Soak, SoakOptions
 from petrichor.bench.start import measure_start
 from petrichor.errors import OptionError
 from petrichor.folders import default_voices
-from petrichor.voice_file import SUFFIX
+from petrichor.voice_file import SUFFIX, read_voice
 
 PARTS = ("latency", "speed", "voices", "reload", "recovery", "start", "soak")
 QUICK = 0.1  # of the trials
@@ -92,6 +93,8 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
 
     folder = default_voices()
     voices = [path for name in ("bird", "rain") if (path := folder / f"{name}{SUFFIX}").is_file()]
+    classic = sorted((folder / "classic").glob(f"*{SUFFIX}"))
+    streams = [path for path in voices if read_voice(path).info.kind == "stream"]
     counts = [4] if options.quick else [8, 16, 32, 48]
     soak = SoakOptions(
         options.minutes * (QUICK if options.quick else 1),
@@ -102,8 +105,10 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     )
     measures: dict[str, Callable[[], list[Figure]]] = {
         "latency": lambda: measure_latency(times(200), options.fill, options.ahead),
-        "speed": lambda: measure_speed([PROBES["probe-1"], *voices], times(3), 15.0 if options.quick else 45.0),
-        "voices": lambda: _unjudged(measure_voices(counts)) if options.quick else measure_voices(counts),
+        "speed": lambda: measure_speed(
+            [PROBES["probe-1"], *voices, *classic], times(3), 15.0 if options.quick else 45.0
+        ),
+        "voices": lambda: _voices([PROBES["probe-1"], *streams], counts, options.quick),
         "reload": lambda: measure_reload(times(20)),
         "recovery": lambda: measure_recovery(times(20)) + measure_audio_recovery(times(10)),
         "start": lambda: measure_start(voices, times(10)),
@@ -112,6 +117,12 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     for part in PARTS:
         if part in parts:
             yield from measures[part]()
+
+
+def _voices(paths: list[Path], counts: list[int], quick: bool) -> list[Figure]:
+    """Return how many of each stream voice sound at once."""
+    figures = [figure for path in paths for figure in measure_voices(counts, path)]
+    return _unjudged(figures) if quick else figures
 
 
 def _unjudged(figures: list[Figure]) -> list[Figure]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, rfft
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import savgol_filter
 
@@ -37,6 +38,7 @@ UNDER_DB = 28.0  # below the strongest bin of its frame nothing is a line: a win
 SURE = 3.0  # what half the frames of a line speak for it
 USUAL_SECONDS = 2.0  # over blocks of which, and two before and three after, it is taken what is usual
 ASTRAY = 0.05  # of its pitch, by which the best path may miss the peak
+SELDOM = 5  # frames, of which one is looked at for it
 AROUND_HZ = 230.0  # on either side of a line, that belongs to it
 
 
@@ -89,7 +91,7 @@ def without_lines(sound: np.ndarray, lines: list[Line]) -> np.ndarray:
     usual = np.pad(_usual(_decibels(sound, LONG)), ((early, early), (0, 0)), mode="edge")
     padded = np.pad(sound, (LONG // 2 + early * HOP, LONG + early * HOP))
     pieces = np.lib.stride_tricks.sliding_window_view(padded, LONG)[::HOP][: len(usual)]
-    spectra = np.fft.rfft(pieces * window, TRANSFORM)
+    spectra = rfft((pieces * window).astype(np.float32), TRANSFORM)
     most = 10 ** (usual / 20) * (window.sum() / 2)  # a sinusoid's peak in this window
     around = round(AROUND_HZ / BIN)
     for line in lines:
@@ -101,7 +103,7 @@ def without_lines(sound: np.ndarray, lines: list[Line]) -> np.ndarray:
                 limit = most[frame, max(middle - around, 0) : middle + around + 1]
                 part *= np.minimum(1.0, limit / np.maximum(np.abs(part), 1e-12))
     result = np.zeros(len(padded) + LONG)
-    for frame, piece in enumerate(np.fft.irfft(spectra)[:, :LONG] * window):
+    for frame, piece in enumerate(irfft(spectra)[:, :LONG] * window):
         result[frame * HOP : frame * HOP + LONG] += piece
     begin = LONG // 2 + early * HOP
     return (result[begin : begin + len(sound)] * (2 * HOP / LONG)).astype(np.float32)
@@ -109,17 +111,17 @@ def without_lines(sound: np.ndarray, lines: list[Line]) -> np.ndarray:
 
 def _decibels(sound: np.ndarray, size: int) -> np.ndarray:
     """Amplitudes of sinusoids, dB re full scale. Shape [frames, bins]"""
-    window = np.hanning(size).astype(np.float32)
+    window, sound = np.hanning(size).astype(np.float32), sound.astype(np.float32)
     pieces = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (size // 2, size // 2)), size)[::HOP]
-    parts = [np.abs(np.fft.rfft(part * window, TRANSFORM)) for part in np.array_split(pieces, len(pieces) // 4000 + 1)]
-    return 20 * np.log10(np.concatenate(parts).astype(np.float32) * (2 / window.sum()) + 1e-7)
+    parts = [np.abs(rfft(part * window, TRANSFORM)) for part in np.array_split(pieces, len(pieces) // 4000 + 1)]
+    return 20 * np.log10(np.concatenate(parts) * (2 / window.sum()) + 1e-7)
 
 
 def _usual(decibels: np.ndarray) -> np.ndarray:
     """The level that three tenths of the frames around do not reach. Shape [frames, bins]"""
     block = round(USUAL_SECONDS * RATE / HOP)
     starts = range(0, len(decibels), block)
-    each = [np.percentile(decibels[max(0, at - 2 * block) : at + 3 * block], 30, axis=0) for at in starts]
+    each = [np.percentile(decibels[max(0, at - 2 * block) : at + 3 * block : SELDOM], 30, axis=0) for at in starts]
     smooth = uniform_filter1d(np.array(each, np.float32), 15, axis=1)
     return np.repeat(smooth, block, axis=0)[: len(decibels)]
 
