@@ -12,7 +12,7 @@ import soxr
 
 from petrichor_training.dataset import load_dataset
 from petrichor_training.duplicates import Known
-from petrichor_training.errors import DataError
+from petrichor_training.errors import DataError, RecipeError
 from petrichor_training.inspection import inspect
 from petrichor_training.manifest import Source
 from petrichor_training.prepare import Gathered, prepare, validation_groups
@@ -80,10 +80,16 @@ def test_song_is_clearer_than_hiss() -> None:
 
 def test_groups_stay_together() -> None:
     sources = [Source(f"{i}.wav", f"group {i // 2}") for i in range(20)]
-    found = Gathered([np.zeros((5, 10))] * 20, sources)
-    apart = validation_groups(found, 0.2, seed=1)
+    found = Gathered([np.zeros((5, 10))] * 20, sources=sources)
+    apart = validation_groups(found, PrepareSettings(validation_share=0.2))
     assert len(apart) == 2
-    assert validation_groups(Gathered([np.zeros((5, 10))], sources[:1]), 0.5, seed=1) == set()
+    half = PrepareSettings(validation_share=0.5)
+    assert validation_groups(Gathered([np.zeros((5, 10))], sources=sources[:1]), half) == set()
+    named = PrepareSettings(keep_apart=(sources[0].group, "nobody"))
+    assert validation_groups(found, named) == {sources[0].group}
+    every = PrepareSettings(keep_apart=tuple(source.group for source in sources))
+    with pytest.raises(RecipeError, match="does not name"):
+        validation_groups(found, every)
 
 
 def test_a_folder_without_manifest(tmp_path, tiny) -> None:

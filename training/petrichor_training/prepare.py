@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from petrichor_training.duplicates import Known
-from petrichor_training.errors import DataError, WindowError
+from petrichor_training.errors import DataError, RecipeError, WindowError
 from petrichor_training.freshness import fingerprint_of, is_fresh
 from petrichor_training.inspection import Inspection, inspect
 from petrichor_training.manifest import Source, credits_of, read_manifest, source_of
@@ -171,22 +171,29 @@ def gather(folder: Path, recipe: Recipe, progress: Progress = lambda paths: path
     return found
 
 
-def validation_groups(found: Gathered, share: float, seed: int) -> set[str]:
-    """Groups to keep apart: about `share` of the windows, never the only group.
+def validation_groups(found: Gathered, settings: PrepareSettings) -> set[str]:
+    """Groups to keep apart: those that are named, or about so large a share of the windows, never the only group.
 
     Args:
         found: Windows and their sources.
-        share: 0 to below 1.
-        seed: Of the draw.
+        settings: Names, or share and seed of the draw.
 
     Returns:
         Names of groups.
+
+    Raises:
+        RecipeError: All are named.
     """
     counts: dict[str, int] = {}
     for source, windows in zip(found.sources, found.windows, strict=True):
         counts[source.group] = counts.get(source.group, 0) + len(windows)
-    wanted, chosen, taken = share * sum(counts.values()), set[str](), 0
-    for group in np.random.default_rng(seed).permutation(sorted(counts)):
+    if settings.keep_apart:
+        left = {group for group, count in counts.items() if count} - set(settings.keep_apart)
+        if not left:
+            raise RecipeError("prepare.keep_apart", settings.keep_apart, "a group of recordings that it does not name")
+        return set(settings.keep_apart) & set(counts)
+    wanted, chosen, taken = settings.validation_share * sum(counts.values()), set[str](), 0
+    for group in np.random.default_rng(settings.seed).permutation(sorted(counts)):
         if counts[group] and taken + counts[group] <= wanted * 1.2 and len(chosen) + 1 < len(counts):
             chosen.add(str(group))
             taken += counts[group]
@@ -227,7 +234,7 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
         kept: dict[str, Any] = json.loads((out / "prepared.json").read_text("utf-8"))
         return kept
     found = gather(folder, recipe, progress)
-    apart = validation_groups(found, recipe.prepare.validation_share, recipe.prepare.seed)
+    apart = validation_groups(found, recipe.prepare)
     length = min(windows.shape[1] for windows in found.windows)
     out.mkdir(parents=True, exist_ok=True)
     (out / "prepared.json").unlink(missing_ok=True)

@@ -56,7 +56,8 @@ class PrepareSettings:
     hop_seconds: float = 0.25  # only for "hop"
     min_clarity_db: float = 0.0  # windows whose spectrum stands out less are left out; 0 = keep all
     level_db: float = -20.0  # RMS of a window, dB re full scale
-    validation_share: float = 0.1  # of the recording groups
+    validation_share: float = 0.1  # of the windows, kept apart by groups of recordings that are drawn
+    keep_apart: tuple[str, ...] = ()  # those groups, where they are not to be drawn
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -265,7 +266,7 @@ class Recipe:
 def _typed(name: str, default: object, value: object) -> object:
     """One TOML value as the type of the default it replaces."""
     if isinstance(default, tuple) and isinstance(value, list):
-        kind = str if name.endswith("leave_out") else int
+        kind = str if name.endswith(("leave_out", "keep_apart")) else int
         _check(all(type(item) is kind for item in value), name, value, f"a list of {kind.__name__}")
         return tuple(value)
     if isinstance(default, float) and type(value) is int:

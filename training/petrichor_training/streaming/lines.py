@@ -33,11 +33,13 @@ ABOVE_DB = 11.0  # over what is usual at its frequency, from which on a bin spea
 MOST, LEAST = 10.0, -3.0  # what one frame can speak for and against one
 LINES_AT_ONCE = 2
 SHORTEST = 8  # frames
-STANDING_OUT_DB = 18.0  # over what is usual, somewhere in a line
+SMOOTH = 11  # frames, 30 ms: over which a pitch and a level are parabolas
+STANDING_OUT_DB = 22.0  # over what is usual, somewhere in a line
 UNDER_DB = 28.0  # below the strongest bin of its frame nothing is a line: a window's own skirts are there
 SURE = 3.0  # what half the frames of a line speak for it
 USUAL_SECONDS = 2.0  # over blocks of which, and two before and three after, it is taken what is usual
 ASTRAY = 0.05  # of its pitch, by which the best path may miss the peak
+MURMUR_DB = 10.0  # over what is usual, that is left of what is no line: calls far away, and what the wood throws back
 SELDOM = 5  # frames, of which one is looked at for it
 AROUND_HZ = 230.0  # on either side of a line, that belongs to it
 
@@ -77,7 +79,7 @@ def find_lines(sound: np.ndarray) -> list[Line]:
 
 
 def without_lines(sound: np.ndarray, lines: list[Line]) -> np.ndarray:
-    """Return a recording in which there is no more at its lines than is usual there.
+    """Return a recording in which there is no more at its lines than is usual there, and not much more anywhere.
 
     Args:
         sound: At `RATE`. Shape [frames]
@@ -93,7 +95,8 @@ def without_lines(sound: np.ndarray, lines: list[Line]) -> np.ndarray:
     pieces = np.lib.stride_tricks.sliding_window_view(padded, LONG)[::HOP][: len(usual)]
     spectra = rfft((pieces * window).astype(np.float32), TRANSFORM)
     most = 10 ** (usual / 20) * (window.sum() / 2)  # a sinusoid's peak in this window
-    around = round(AROUND_HZ / BIN)
+    around, murmur = round(AROUND_HZ / BIN), 10 ** (MURMUR_DB / 20)
+    spectra *= np.minimum(1.0, murmur * most / np.maximum(np.abs(spectra), 1e-12))
     for line in lines:
         for offset, (hertz, octave) in enumerate(zip(line.hertz, line.octave_db > -139, strict=True)):
             frame = line.start + offset + early
@@ -207,7 +210,7 @@ def _line(path: np.ndarray, start: int, end: int, decibels: np.ndarray, usual: n
 
 def smoothed(values: np.ndarray) -> np.ndarray:
     """Return values without what changes from frame to frame. Shape [frames]"""
-    size = min(7, (len(values) - 1) // 2 * 2 + 1)
+    size = min(SMOOTH, (len(values) - 1) // 2 * 2 + 1)
     return np.asarray(savgol_filter(values, size, 2)) if size > 2 else values
 
 
