@@ -29,7 +29,8 @@ def find_voice(name: str, folder: Path) -> Path:
         OptionError: There is no such file.
     """
     found = _voices(folder)
-    for path in (Path(name), found.get(name.removesuffix(SUFFIX))):
+    plain = name.removesuffix(SUFFIX)
+    for path in (Path(name), folder / f"{plain}{SUFFIX}", found.get(plain)):
         if path is not None and path.is_file():
             return path
     there = ", ".join(sorted(found)) or "none"
@@ -38,5 +39,5 @@ def find_voice(name: str, folder: Path) -> Path:
 
 def _voices(folder: Path) -> dict[str, Path]:
     """Files by name; those of the folder itself go before those of the folders in it."""
-    paths = [*folder.glob(f"*/*{SUFFIX}"), *folder.glob(f"*{SUFFIX}")]
+    paths = [*sorted(folder.glob(f"*/*{SUFFIX}"), reverse=True), *folder.glob(f"*{SUFFIX}")]
     return {path.name.removesuffix(SUFFIX): path for path in paths}

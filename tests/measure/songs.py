@@ -53,6 +53,8 @@ def sung(sounds: Iterable[np.ndarray]) -> tuple[dict[str, np.ndarray], float]:
         birds += here
         found += sum(map(len, here))
         seconds += len(sound) / RATE
+    if not birds:
+        return {}, 0.0
     rows = np.concatenate(birds)
     after = np.concatenate([bird[1:] - bird[:-1] for bird in birds])
     curve = rows[:, PITCH]
@@ -71,10 +73,10 @@ def sung(sounds: Iterable[np.ndarray]) -> tuple[dict[str, np.ndarray], float]:
 def recorded(data: Path, cache: Path, apart: bool) -> Iterable[np.ndarray]:
     """Recordings that a cache used, kept apart or not. Shape [frames] each"""
     used = json.loads((cache / "prepared.json").read_text("utf-8"))["used"]
-    wanted = {entry["group"] for entry in used if entry["validation"] == apart}
+    wanted = {entry["name"] for entry in used if entry["validation"] == apart}
     manifest = read_manifest(data)
     for path in find_recordings(data):
-        if source_of(path, data, manifest).group in wanted:
+        if source_of(path, data, manifest).name in wanted:
             yield read_recording(path, RATE, LOWEST_HZ)
 
 
@@ -85,8 +87,11 @@ def made(path: Path, seeds: int, seconds: float) -> Iterable[np.ndarray]:
         latent = draw(np.random.default_rng(seed), voice.info.latent_size, voice.info.truncation)
         engine = open_engine(voice, RATE, background=False)
         controls = Controls(latent.astype(np.float32), intensity=INTENSITIES[seed % len(INTENSITIES)], seed=seed)
-        sound = engine.render(controls, round((seconds + 3) * RATE))[3 * RATE :]
-        yield sound[:, 0].astype(np.float32)
+        try:
+            sound = engine.render(controls, round((seconds + 3) * RATE))[3 * RATE :]
+        finally:
+            engine.close()
+        yield sound.mean(axis=1).astype(np.float32)
 
 
 def _main() -> None:

@@ -12,8 +12,10 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 from keras import ops
+from scipy.signal import ellip, sosfilt, sosfreqz
 
 from petrichor_training.errors import DataError
+from petrichor_training.streaming.high_pass import ORDER, RIPPLE_DB, STATE_SIZE, STOP_DB, HighPass
 from petrichor_training.streaming.lines import HOP as LINE_HOP
 from petrichor_training.streaming.lines import find_lines, without_lines
 from petrichor_training.streaming.song_network import BATCH, CHANCE, SongNetwork, draw_songs, song_distance
@@ -26,6 +28,7 @@ from petrichor_training.streaming.song_step import (
     noise_size,
     song_state_sizes,
 )
+from petrichor_training.streaming.step import QUIET
 from petrichor_training.streaming.syllables import (
     BEFORE,
     GAP,
@@ -170,17 +173,32 @@ def a_network(bias: np.ndarray) -> dict[str, np.ndarray]:
     return {**weights, "song_leave_bias": bias.astype(np.float32)}
 
 
-def sing(step: SongStep, seconds: float, intensity: float, seed: int = 1) -> np.ndarray:
-    """What a song step makes. Shape [frames, 2]"""
-    hop = tf.function(step.__call__)
-    rng, latent = np.random.default_rng(seed), np.zeros((1, COORDINATES), np.float32)
-    state = tf.zeros((1, sum(song_state_sizes(COORDINATES))))
-    made = []
-    for _ in range(round(seconds / HOP_SECONDS)):
-        noise = tf.constant(rng.standard_normal((1, noise_size(COORDINATES))), tf.float32)
-        audio, _, state = hop(noise, latent, tf.constant([[intensity]]), state)
-        made.append(audio[0].numpy())
-    return np.concatenate(made)
+class Singer:
+    """Runs a song step hop by hop."""
+
+    def __init__(self, bias: np.ndarray, mean: float = 0.0, spread: float = 1.0) -> None:
+        scale = np.full((2, NUMBERS), ((mean,), (spread,)), np.float32)
+        step = SongStep(a_network((bias - mean) / spread), scale[0], scale[1], COORDINATES)
+        self.hop = tf.function(step.__call__)
+        self.state = tf.zeros((1, sum(song_state_sizes(COORDINATES))))
+        self.rng = np.random.default_rng(1)
+        self.echoes: list[float] = []
+
+    def sing(self, seconds: float, intensity: float) -> np.ndarray:
+        """What comes next. Shape [frames, 2]"""
+        latent, made = np.zeros((1, COORDINATES), np.float32), []
+        for _ in range(round(seconds / HOP_SECONDS)):
+            noise = tf.constant(self.rng.standard_normal((1, noise_size(COORDINATES))), tf.float32)
+            audio, echo, self.state = self.hop(noise, latent, tf.constant([[intensity]]), self.state)
+            made.append(audio[0].numpy())
+            self.echoes.append(float(tf.reduce_sum(echo)))
+        return np.concatenate(made)
+
+
+def onsets(sound: np.ndarray) -> np.ndarray:
+    """Seconds at which something begins, to 5 ms."""
+    heard = np.abs(sound).max(axis=1)[: len(sound) // 240 * 240].reshape(-1, 240).max(axis=1) > 5e-4
+    return 0.005 * (np.flatnonzero(np.diff(heard.astype(int)) > 0) + 1)
 
 
 def the_syllable() -> np.ndarray:
@@ -192,38 +210,110 @@ def the_syllable() -> np.ndarray:
 
 
 def test_one_bird_sings_its_syllable_again_and_again() -> None:
-    step = SongStep(a_network(the_syllable()), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
-    left, right = sing(step, 6.0, 0.0)[RATE:].T
-    assert np.abs(np.diff(left)).max() < 1.1 * 2 * np.pi * 4000 / RATE * np.abs(left).max(), "no step"
-    angle = (PLACES[0] + 1) * np.pi / 4
-    assert np.abs(left).max() == pytest.approx(AMBIENCE * 0.1 * np.cos(angle), rel=0.02)
-    assert np.abs(right).max() == pytest.approx(AMBIENCE * 0.1 * np.sin(angle), rel=0.02)
-    lines = [line for line in find_lines(left + hiss(5.0)[: len(left)] * 0.01) if np.median(line.level_db) > -70]
-    starts = np.array([line.start for line in lines]) * LINE_HOP / RATE
-    np.testing.assert_allclose(np.diff(starts), 0.5, atol=0.01)
-    for line in lines[1:-1]:
-        assert np.median(line.hertz) == pytest.approx(4000, rel=0.01)
-        assert len(line.hertz) * LINE_HOP / RATE == pytest.approx(0.09, abs=0.02)
+    for mean, spread in ((0.0, 1.0), (0.7, 3.0)):
+        left, right = Singer(the_syllable(), mean, spread).sing(6.0, 0.0)[RATE:].T
+        angle = (PLACES[0] + 1) * np.pi / 4
+        assert np.abs(left).max() == pytest.approx(AMBIENCE * 0.1 * np.cos(angle), rel=0.02)
+        assert np.abs(right).max() == pytest.approx(AMBIENCE * 0.1 * np.sin(angle), rel=0.02)
+        lines = [line for line in find_lines(left + 0.01 * hiss(5.0)[: len(left)]) if np.median(line.level_db) > -70]
+        np.testing.assert_allclose(np.diff([line.start for line in lines]) * LINE_HOP / RATE, 0.5, atol=0.01)
+        for line in lines[1:-1]:
+            assert np.median(line.hertz) == pytest.approx(4000, rel=0.01)
+            assert len(line.hertz) * LINE_HOP / RATE == pytest.approx(0.09, abs=0.02)
+
+
+def test_nothing_clicks() -> None:
+    """A syllable that sweeps two octaves in 90 ms, and ends where it did not begin: nothing far above it."""
+    row = the_syllable()
+    row[PITCH] = np.linspace(-1, 1, 24)
+    row[HEIGHT] = np.log2(2000 / HIGH_HZ)
+    sound = Singer(row).sing(6.0, 1.0)[:, 0]
+    power = np.square(np.abs(np.fft.rfft(sound * np.hanning(len(sound)))))
+    hertz = np.fft.rfftfreq(len(sound), 1 / RATE)
+    assert 10 * np.log10(power[hertz > 8000].sum() / power.sum()) < -45
+
+
+def test_the_loudest_bird_stays_below_a_quarter_of_full_scale() -> None:
+    row = the_syllable()
+    row[PEAK], row[OCTAVE] = 9, 3
+    sound = Singer(row).sing(4.0, 0.0)
+    assert np.isfinite(sound).all()
+    assert 0.1 < QUIET * np.abs(sound).max() < 0.45, "and its octave is at -3 dB at most"
 
 
 def test_more_birds_sing_at_more_intensity() -> None:
-    step = SongStep(a_network(the_syllable()), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
-    powers = [
-        np.mean(np.square(sing(step, 8.0, intensity)[5 * RATE :])) for intensity in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    ]
-    np.testing.assert_allclose(np.array(powers) / powers[0], np.arange(1, BIRDS + 1), rtol=0.25)
+    row = the_syllable()
+    row[LENGTH], row[GAP] = np.log2(0.03 / LONG_SECONDS), np.log2(0.47 / PAUSE_SECONDS)  # so that none overlap
+    rates = [len(onsets(Singer(row).sing(8.0, intensity)[5 * RATE :])) / 3 for intensity in (0.0, 0.4, 1.0)]
+    np.testing.assert_allclose(rates, (2, 6, 12), atol=0.7)
 
 
 def test_birds_rest_between_phrases_and_less_at_more_intensity() -> None:
     row = the_syllable()
     row[GAP] = np.log2(1.25 / PAUSE_SECONDS)
-    step = SongStep(a_network(row), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
-    rates = []
-    for intensity, birds in ((0.0, 1), (1.0, BIRDS)):
-        heard = np.abs(sing(step, 20.0, intensity)[5 * RATE :]).max(axis=1).reshape(-1, 240).max(axis=1) > 5e-4
-        rates.append(np.count_nonzero(np.diff(heard.astype(int)) > 0) / birds / 15)
+    rates = [
+        len(onsets(Singer(row).sing(20.0, intensity)[5 * RATE :])) / birds / 15
+        for intensity, birds in ((0.0, 1), (1.0, BIRDS))
+    ]
     assert rates[0] == pytest.approx(1 / (0.09 + 1.25 + 6 * 0.55), rel=0.35)
     assert rates[1] == pytest.approx(1 / (0.09 + 1.25 - 0.5 * 0.55), rel=0.1)
+
+
+def test_birds_wake_at_once_but_not_in_one_voice() -> None:
+    singer = Singer(the_syllable())
+    singer.sing(8.0, 0.0)
+    times = onsets(singer.sing(1.0, 1.0))
+    assert times[0] < 0.3
+    assert len(times) >= 4, "five were silent"
+    assert np.diff(times).min() > 0.02
+
+
+def test_a_bird_that_is_not_to_sing_is_silent_for_hours() -> None:
+    singer = Singer(the_syllable())
+    singer.sing(0.5, 0.0)
+    sizes = song_state_sizes(COORDINATES)
+    state = singer.state.numpy()
+    since = slice(sum(sizes[:4]), sum(sizes[:5]))
+    state[:, since] = 1e5
+    singer.state = tf.constant(state)
+    singer.sing(0.5, 0.0)
+    assert singer.state.numpy()[:, since].max() < 100, "time is not counted for ever"
+    assert len(onsets(singer.sing(3.0, 0.0))) == pytest.approx(6, abs=1)
+
+
+def test_a_bird_is_due_or_it_is_not() -> None:
+    row = the_syllable()
+    step = SongStep(a_network(row), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
+    sung = np.tile(row.astype(np.float32), (BIRDS, BEFORE))
+    end = np.float32(0.09 + 0.41 - HOP_SECONDS)
+    for hair in np.linspace(-1e-6, 1e-6, 41, dtype=np.float32):
+        _, position, due = step._gone_on(sung, sung[:, :NUMBERS], np.full((BIRDS, 1), end + hair), tf.ones((1, 1)))
+        assert set(due.numpy().ravel()) <= {0.0, 1.0}
+        assert np.all((position.numpy() <= 0) | (due.numpy() == 0))
+
+
+def test_what_was_sung_dies_away_in_the_wood() -> None:
+    row = the_syllable()
+    row[GAP] = np.log2(6.0 / PAUSE_SECONDS)
+    singer = Singer(row)
+    singer.sing(3.0, 0.0)
+    loudest = int(np.argmax(singer.echoes))
+    later = loudest + round(0.9 / HOP_SECONDS)
+    assert 10 * np.log10(singer.echoes[later] / singer.echoes[loudest]) == pytest.approx(-60, abs=4)
+
+
+def test_a_hop_is_high_passed_as_a_whole_sound_is() -> None:
+    rng, high_pass = np.random.default_rng(6), HighPass(400.0)
+    sound = rng.standard_normal((1, 8 * HOP, 2)).astype(np.float32)
+    state, made = tf.zeros((1, STATE_SIZE)), []
+    for hop in np.split(sound, 8, axis=1):
+        filtered, state = high_pass(tf.constant(hop), state)
+        made.append(filtered.numpy())
+    sections = ellip(ORDER, RIPPLE_DB, STOP_DB, 400.0, "highpass", fs=RATE, output="sos")
+    np.testing.assert_allclose(np.concatenate(made, axis=1), sosfilt(sections, sound, axis=1), atol=1e-3)
+    _, gains = sosfreqz(sections, [60.0, 300.0, 420.0, 5000.0], fs=RATE)
+    assert np.all(np.abs(gains[:2]) < 1.1e-3)
+    assert np.all(np.abs(gains[2:]) > 0.95)
 
 
 def test_the_step_asks_the_network_that_was_trained() -> None:
@@ -240,7 +330,3 @@ def test_the_step_asks_the_network_that_was_trained() -> None:
     wanted = network({"before": sung[2:3], "identity": identity, "chance": chance})
     np.testing.assert_allclose(got[2], ops.convert_to_numpy(wanted)[0], atol=1e-5)
     assert not got[[0, 1, 3, 4, 5]].any(), "one bird's turn at a time"
-
-
-def test_a_hop_is_what_the_host_plays() -> None:
-    assert HOP_SECONDS * RATE == HOP

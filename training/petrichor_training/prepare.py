@@ -138,7 +138,7 @@ class _Gatherer:
         try:
             windows = windows_of(mono, settings, self.context, self.rng)
         except WindowError:
-            if not birds:
+            if not birds or len(mono) >= settings.split_seconds * settings.rate:
                 raise
             # Too short for what is around the birds; what they sing counts all the same.
             windows = np.zeros((0, round(settings.split_seconds * settings.rate) + self.context), np.float32)
@@ -191,10 +191,17 @@ def validation_groups(found: Gathered, settings: PrepareSettings) -> set[str]:
         left = {group for group, count in counts.items() if count} - set(settings.keep_apart)
         if not left:
             raise RecipeError("prepare.keep_apart", settings.keep_apart, "a group of recordings that it does not name")
+        unknown = set(settings.keep_apart) - set(counts)
+        if unknown:
+            log.warning("nothing to keep apart of %s", ", ".join(sorted(unknown)))
         return set(settings.keep_apart) & set(counts)
     wanted, chosen, taken = settings.validation_share * sum(counts.values()), set[str](), 0
     for group in np.random.default_rng(settings.seed).permutation(sorted(counts)):
-        if counts[group] and taken + counts[group] <= wanted * 1.2 and len(chosen) + 1 < len(counts):
+        if (
+            counts[group]
+            and taken + counts[group] <= wanted * 1.2
+            and len(chosen) + 1 < sum(map(bool, counts.values()))
+        ):
             chosen.add(str(group))
             taken += counts[group]
     return chosen

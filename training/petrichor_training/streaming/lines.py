@@ -3,7 +3,7 @@
 What the ear follows in a chorus are lines, thin and unbroken. They are found as the best paths through a spectrogram
 (Viterbi), the strongest first. A path goes on through a dip of a few frames, for it costs more to end and begin anew.
 
-Pure numpy.
+Pure; numpy and scipy.
 
 Reference:
     Viterbi 1967. As a pitch tracker: Mauch & Dixon 2014, pYIN.
@@ -40,6 +40,10 @@ SURE = 3.0  # what half the frames of a line speak for it
 USUAL_SECONDS = 2.0  # over blocks of which, and two before and three after, it is taken what is usual
 ASTRAY = 0.05  # of its pitch, by which the best path may miss the peak
 MURMUR_DB = 10.0  # over what is usual, that is left of what is no line: calls far away, and what the wood throws back
+SILENT_DB, FADED_DB = (
+    -100.0,
+    40.0,
+)  # of a frame's loudest bin, and below the usual one's: it says nothing of what is usual
 SELDOM = 5  # frames, of which one is looked at for it
 AROUND_HZ = 230.0  # on either side of a line, that belongs to it
 
@@ -124,9 +128,18 @@ def _usual(decibels: np.ndarray) -> np.ndarray:
     """The level that three tenths of the frames around do not reach. Shape [frames, bins]"""
     block = round(USUAL_SECONDS * RATE / HOP)
     starts = range(0, len(decibels), block)
-    each = [np.percentile(decibels[max(0, at - 2 * block) : at + 3 * block : SELDOM], 30, axis=0) for at in starts]
-    smooth = uniform_filter1d(np.array(each, np.float32), 15, axis=1)
+    each = [
+        np.percentile(_heard(decibels[max(0, at - 2 * block) : at + 3 * block : SELDOM]), 30, axis=0) for at in starts
+    ]
+    smooth = np.maximum(uniform_filter1d(np.array(each, np.float32), 15, axis=1), SILENT_DB)
     return np.repeat(smooth, block, axis=0)[: len(decibels)]
+
+
+def _heard(decibels: np.ndarray) -> np.ndarray:
+    """Frames that are not faded out or cut off; all, where there are no others."""
+    loudest = decibels.max(axis=1)
+    heard = loudest > max(SILENT_DB, float(np.median(loudest)) - FADED_DB)
+    return decibels[heard] if heard.any() else decibels
 
 
 def _evidence(steady: np.ndarray, steep: np.ndarray, usual: np.ndarray) -> np.ndarray:
@@ -168,8 +181,9 @@ def _best_path(speaks: np.ndarray) -> np.ndarray:
         came_from[frame] = np.where(begun > gained, -1, places + moved - REACH)
         last = int(sounding.argmax())
         ended_from[frame] = last if sounding[last] > silent else -1
-        silent = max(silent, float(sounding[last]))
-        sounding = np.maximum(gained, begun) + now
+        silence = max(silent, float(sounding[last]))
+        # Only differences matter; sums of an hour would lose their fractions.
+        sounding, silent = np.maximum(gained, begun) + now - silence, 0.0
     path = np.empty(len(speaks), np.int64)
     at = int(sounding.argmax()) if sounding.max() > silent else -1
     for frame in range(len(speaks) - 1, -1, -1):

@@ -1,10 +1,11 @@
 """Singing birds, hop by hop, as part of a LiteRT graph: when each sings, what, and how that sounds.
 
-Some birds take turns at the song network, one a hop, so that each has its next syllable ready. A syllable's curves of
+Some birds take turns at the song network, one a hop, so that each has its next syllable ready (where one and its pause
+are shorter than a turn, it comes twice). A syllable's curves of
 pitch and level drive a sinusoid and its octave; what is left behind it in the wood is handed on as power of the bands.
 How many birds sing, and how long they rest between phrases, is the intensity.
 
-TensorFlow only, and only operations that LiteRT's compiled kernels take.
+TensorFlow only, and operations that LiteRT's compiled kernels take.
 """
 
 from __future__ import annotations
@@ -40,12 +41,16 @@ BIRDS = 6
 PIECES = 8  # of a hop, between whose ends pitch and level are straight lines: 0.7 ms
 HOP_SECONDS = HOP / RATE
 RAMP_SECONDS = 0.003  # in which a syllable begins and ends
+HIGHEST = 3.4  # times HIGH_HZ: its octave is below half the rate
 LENGTHS = (0.016, 1.2)  # seconds of a syllable
-LOUDEST = 2.5  # 10 dB over the ambience
+LOUDEST = 2.0  # 10 dB over the ambience
 ALIKE, UNLIKE = 0.8, 0.6  # how much of a bird's identity all have in common, and how much is its own
 OWN, WANDERING = 0.8, 0.6  # of the latter: what stays, and what changes
 WANDER_SECONDS = 60.0
+WAKING_SECONDS = 0.13  # after one another, of birds that are to sing again
 FIRST_SECONDS = 0.92  # after the first bird's first syllable the next one's
+LONGEST_SECONDS = 64.0  # that is counted: longer than any syllable with its pause
+SILENT_SECONDS = 2 * LONGEST_SECONDS  # that a bird which is not to sing waits besides
 PHRASE_SECONDS = 0.7  # a pause longer than this is a rest between phrases
 RESTS = 6.0  # times as long at no intensity; at full intensity half as long
 AMBIENCE = 0.1  # amplitude of a sinusoid that is 0 dB over it
@@ -84,7 +89,7 @@ class SongStep:
 
     def __init__(self, weights: Arrays, mean: np.ndarray, spread: np.ndarray, coordinates: int) -> None:
         """Keep the weights as constants."""
-        self._weights, self._mean, self._spread, self._coordinates = weights, mean, spread, coordinates
+        self._weights, self._mean, self._spread, self.coordinates = weights, mean, spread, coordinates
         self._own = np.random.default_rng(SEED).standard_normal((BIRDS, coordinates)).astype(np.float32)
 
     def __call__(
@@ -102,8 +107,8 @@ class SongStep:
             Left and right, Shape [1, HOP, 2]; power that the bands are to have besides, for blocks of one frame, Shape
             [1, BANDS]; and the new state.
         """
-        turn, sung, coming, begun, since, phase, wander, echo = cut(state, song_state_sizes(self._coordinates))
-        chance, wind = cut(noise, [CHANCE, BIRDS * self._coordinates])
+        turn, sung, coming, begun, since, phase, wander, echo = cut(state, song_state_sizes(self.coordinates))
+        chance, wind = cut(noise, [CHANCE, BIRDS * self.coordinates])
         wander = WANDER_KEEP * wander + math.sqrt(1 - WANDER_KEEP**2) * wind
         rows = (sung, coming, begun, since, phase)
         sung, coming, begun, since, phase = (tf.reshape(part, (BIRDS, -1)) for part in rows)
@@ -119,7 +124,8 @@ class SongStep:
         echo = ECHO_KEEP * echo + (1 - ECHO_KEEP) * ECHO * _spread_over_bands(hertz, amplitude)
         audio = tf.transpose(tf.matmul(_gains(), voices))[None]
         end = phase[:, -1:]
-        kept = (sung, coming, begun, position + HOP_SECONDS + _starts(), end - tf.floor(end), wander, echo)
+        birds = (begun, position + HOP_SECONDS + _starts(), end - tf.floor(end))
+        kept = (sung, coming, tf.concat(birds, 0), wander, echo)
         turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
         return audio, echo, tf.concat((turn, *(tf.reshape(part, (1, -1)) for part in kept)), 1)
 
@@ -151,11 +157,14 @@ class SongStep:
         quiet = 1.0 - intensity
         gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet * quiet - 0.5 * intensity)
         rank = np.arange(BIRDS, dtype=np.float32)[:, None]
-        silent = tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1e4)
+        silent = SILENT_SECONDS * tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1.0)
         over = position - _length(row) - gap - silent
-        due = tf.clip_by_value(1e6 * (over + HOP_SECONDS), 0.0, 1.0)
+        due = tf.clip_by_value(1e12 * (over + HOP_SECONDS), 0.0, 1.0)  # 0 or 1: nothing in float32 lies between
         later = tf.concat((coming, sung[:, : (BEFORE - 1) * NUMBERS]), 1)
-        position = position + due * (tf.clip_by_value(over, -HOP_SECONDS, 0.0) - position)
+        # One that waited while it was not to sing begins within the hop; others that did so too, a little later each.
+        waited = tf.clip_by_value(over - HOP_SECONDS, 0.0, 1.0)
+        begin = tf.clip_by_value(over, -HOP_SECONDS, 0.0) - tf.minimum(waited * 1e3, 1.0) * WAKING_SECONDS * rank
+        position = tf.minimum(position + due * (begin - position), LONGEST_SECONDS)
         return sung + due * (later - sung), position, due
 
     def _curves(self, row: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -166,7 +175,7 @@ class SongStep:
         place = tf.clip_by_value(seconds / length, 0.0, 1.0) * (KNOTS - 1)
         near = tf.nn.relu(1.0 - tf.abs(place[:, :, None] - np.arange(KNOTS, dtype=np.float32)))
         pitch, level = (tf.reshape(tf.matmul(near, row[:, part, None]), (BIRDS, -1)) for part in (PITCH, LEVEL))
-        hertz = HIGH_HZ * _doubled(pitch + row[:, HEIGHT : HEIGHT + 1], 0.1, 4.0)
+        hertz = HIGH_HZ * _doubled(pitch + row[:, HEIGHT : HEIGHT + 1], 0.1, HIGHEST)
         loud = tf.minimum(row[:, PEAK : PEAK + 1], LOUDEST) + tf.minimum(level, 0.0)
         begun = tf.clip_by_value(seconds / RAMP_SECONDS, 0.0, 1.0)
         left = tf.clip_by_value((length - seconds) / RAMP_SECONDS, 0.0, 1.0)

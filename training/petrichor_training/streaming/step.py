@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from petrichor_training.streaming.high_pass import STATE_SIZE, HighPass
 from petrichor_training.streaming.noise import DROPS, GRAINS, KEEP, SLOW
 from petrichor_training.streaming.rows import cut
 from petrichor_training.streaming.song_step import SongStep, noise_size, song_state_sizes
@@ -46,6 +47,7 @@ CHANNELS = 2
 # recordings that are more than one channel twice (0.20 to 0.64).
 SIDE = 0.75
 MIDDLE = 1 / math.sqrt(1 + SIDE**2)  # so that each channel is as loud as the trained sound
+QUIET = 0.25  # of a chorus: room for birds that are 20 dB over the ambience, four of them at once
 NEARLY_NOTHING = 1e-20  # power of a carrier that has no sign
 BLOCKS = tuple(zone.blocks for zone in ZONES)
 GRAIN_SIZES = [blocks * count for blocks, count in zip(BLOCKS, GRAINS, strict=True)]
@@ -266,24 +268,27 @@ def host_noise(drawn: dict[str, np.ndarray], sides: np.random.Generator) -> np.n
     return np.concatenate(parts, 1)[:, None].astype(np.float32)
 
 
-class ChorusStep(tf.Module):
-    """Birds in a texture: the first coordinates of the latent are what birds have in common, the others the texture's.
+class VoiceStep(tf.Module):
+    """What a voice file holds: a texture, perhaps with birds in it, high-passed as its recordings were.
+
+    Of the latent, the first coordinates are what birds have in common, the others the texture's.
 
     Args:
-        texture: The graph of what is around them.
-        song: Theirs.
-        coordinates: Of a bird's identity.
+        texture: The graph of what is there all the time.
+        high_pass_hz: Edge of the high-pass.
+        song: That of the birds.
     """
 
-    def __init__(self, texture: TextureStep, song: SongStep, coordinates: int) -> None:
+    def __init__(self, texture: TextureStep, high_pass_hz: float, song: SongStep | None = None) -> None:
         """Make the function `step`."""
         super().__init__()
-        self._texture, self._song = texture, song
+        self._texture, self._song, self._high_pass = texture, song, HighPass(high_pass_hz)
         around = {name: shape[1] for name, shape in texture.shapes.items()}
+        own = song.coordinates if song else 0
         self._sizes = {
-            "noise": [noise_size(coordinates), around["noise"]],
-            "latent": [coordinates, around["latent"]],
-            "state": [sum(song_state_sizes(coordinates)), around["state"]],
+            "noise": [noise_size(own) if song else 0, around["noise"]],
+            "latent": [own, around["latent"]],
+            "state": [sum(song_state_sizes(own)) if song else 0, STATE_SIZE, around["state"]],
         }
         self.shapes = {name: (1, sum(sizes)) for name, sizes in self._sizes.items()} | {"intensity": (1, 1)}
         order = ("noise", "latent", "intensity", "state")
@@ -294,14 +299,20 @@ class ChorusStep(tf.Module):
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
-        given = {"noise": noise, "latent": latent, "state": state}
-        (sung, wind), (who, where), (singing, blowing) = (cut(row, self._sizes[name]) for name, row in given.items())
+        sung, wind = cut(noise, self._sizes["noise"])
+        who, where = cut(latent, self._sizes["latent"])
+        singing, passed, blowing = cut(state, self._sizes["state"])
+        if self._song is None:
+            audio, blowing = self._texture.hop(wind, where, intensity, blowing)
+            audio, passed = self._high_pass(audio, passed)
+            return {"audio": audio, "state": tf.concat((passed, blowing), 1)}
         birds, echo, singing = self._song(sung, who, intensity, singing)
         texture, blowing = self._texture.hop(wind, where, intensity, blowing, echo)
-        return {"audio": birds + texture, "state": tf.concat((singing, blowing), 1)}
+        texture, passed = self._high_pass(texture, passed)
+        return {"audio": QUIET * (birds + texture), "state": tf.concat((singing, passed, blowing), 1)}
 
 
-def save_step(module: TextureStep | ChorusStep, folder: Path) -> None:
+def save_step(module: TextureStep | VoiceStep, folder: Path) -> None:
     """Write a SavedModel with the one signature that a stream voice has.
 
     Args:

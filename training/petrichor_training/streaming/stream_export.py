@@ -32,8 +32,8 @@ from petrichor_training.streaming.step import (
     CHANNELS,
     MIDDLE,
     SIGNATURE,
-    ChorusStep,
     TextureStep,
+    VoiceStep,
     host_noise,
     save_step,
     state_sizes,
@@ -109,14 +109,12 @@ def export_stream(
     figures: dict[str, Any] = {"weights": kept, "epochs": progress.epoch, "steps": progress.step}
     figures |= {"windows": len(data.train)} | ({"syllables": len(data.songs.after)} if data.songs else {})
     texture = trained.texture if isinstance(trained, ChorusGenerator) else trained
-    module: TextureStep | ChorusStep = TextureStep(texture.arrays(), texture.widths)
-    network = _stepped(module)
-    figures |= compare(network, texture, recipe)
+    step, song = TextureStep(texture.arrays(), texture.widths), None
+    figures |= compare(_stepped(step), texture, recipe)
     if isinstance(trained, ChorusGenerator):
         assert data.songs is not None, "a chorus's cache has them"
         song = SongStep(trained.song.arrays(), data.songs.mean, data.songs.spread, IDENTITY)
-        module = ChorusStep(module, song, IDENTITY)
-        network = _stepped(module)
+    network = _stepped(VoiceStep(step, recipe.prepare.high_pass_hz, song))
     if figures["snr_db"] < LEAST_SNR_DB:
         raise ExportError(f"the stepped network differs from the trained one: {figures['snr_db']} dB")
     stepper = Stepper(network)
@@ -130,7 +128,7 @@ def export_stream(
     return figures
 
 
-def _stepped(module: TextureStep | ChorusStep) -> bytes:
+def _stepped(module: TextureStep | VoiceStep) -> bytes:
     """As LiteRT, in full precision: in eight bits a texture is another one (21 dB), and no faster."""
     return converted(lambda folder: save_step(module, folder), SIGNATURE)["fp32"]
 

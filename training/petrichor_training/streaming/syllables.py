@@ -4,7 +4,7 @@ A line is cut into syllables; each becomes a row of numbers: its curve of pitch 
 loud, how much of an octave it has, and after how long the same bird goes on. Birds are told apart by pitch, level and
 time.
 
-Pure numpy.
+Pure; numpy and scipy.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ FADED_DB = 28.0  # below its peak a syllable has ended
 SHORTEST = 6  # values
 ROUGHEST = 0.012  # octaves, RMS of the second difference: more is no line
 GAPS = (0.006, 6.0)  # seconds
+PEAKS = (-2.0, 3.0)  # gated recordings have nothing around their birds
 SAME_BIRD = (0.7, 14.0, 2.5)  # octaves, dB and seconds to what it sang before, at most
 FEWEST = 4  # syllables of a bird
 BEFORE = 3  # syllables that a bird remembers
@@ -169,7 +170,8 @@ def _syllable(line: Line, level_db: float) -> _Syllable | None:
     row[LEVEL] = np.maximum(np.interp(at, places, level - peak) / 10, -3)
     octave = float(np.median(line.octave_db[first:last] - level))
     seconds = len(pitch) * SECONDS
-    row[[HEIGHT, LENGTH, PEAK]] = pitch.mean(), np.log2(seconds / LONG_SECONDS), (peak - level_db) / 10
+    row[[HEIGHT, LENGTH]] = pitch.mean(), np.log2(seconds / LONG_SECONDS)
+    row[PEAK] = np.clip((peak - level_db) / 10, *PEAKS)
     row[OCTAVE] = np.clip(octave / 10, -4, 0)
     start = (line.start + first) * SECONDS
     return _Syllable(start, start + seconds, row)
@@ -183,7 +185,7 @@ def _told_apart(syllables: list[_Syllable]) -> list[list[_Syllable]]:
         best, least = None, np.inf
         for bird in birds:
             gap = each.start - bird[-1].end
-            if not GAPS[0] <= gap <= seconds:
+            if not -SECONDS / 2 <= gap <= seconds:  # parts of one line follow at once
                 continue
             lately = np.array([one.row for one in bird[-4:]])
             higher = np.min(np.abs(lately[:, HEIGHT] - each.row[HEIGHT]))
