@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from petrichor.clip_layer import OVERLAP_PART
+from petrichor.folders import find_voice
 from petrichor.render import Performance, RenderOptions
 from petrichor.voice_file import Voice, read_voice
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--intensity", type=float, default=0.5)
     options = parser.parse_args()
     for name in options.voices:
-        voice = read_voice(VOICES / f"{name}.voice")
+        voice = read_voice(find_voice(name, VOICES))
         performance = Performance(
             voice, RenderOptions(voice.path, Path("unused.wav"), SECONDS, intensity=options.intensity), []
         )

@@ -233,12 +233,12 @@ def test_nothing_clicks() -> None:
     assert 10 * np.log10(power[hertz > 8000].sum() / power.sum()) < -45
 
 
-def test_the_loudest_bird_stays_below_a_quarter_of_full_scale() -> None:
+def test_the_loudest_bird_and_its_octave_stay_below_full_scale() -> None:
     row = the_syllable()
     row[PEAK], row[OCTAVE] = 9, 3
     sound = Singer(row).sing(4.0, 0.0)
     assert np.isfinite(sound).all()
-    assert 0.1 < QUIET * np.abs(sound).max() < 0.45, "and its octave is at -3 dB at most"
+    assert 0.2 < QUIET * np.abs(sound).max() < 0.75, "and its octave is at -3 dB at most"
 
 
 def test_more_birds_sing_at_more_intensity() -> None:

@@ -245,18 +245,7 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
     length = min(windows.shape[1] for windows in found.windows)
     out.mkdir(parents=True, exist_ok=True)
     (out / "prepared.json").unlink(missing_ok=True)
-    summary: dict[str, Any] = {
-        "base": recipe.base,
-        "prepare": dataclasses.asdict(recipe.prepare),
-        "analysis": dataclasses.asdict(recipe.analysis),
-        "fingerprint": fingerprint,
-        "frames": length - context_of(recipe),
-        "left_out": found.left_out,
-        "used": [
-            {"name": source.name, "group": source.group, "windows": len(windows), "validation": source.group in apart}
-            for source, windows in zip(found.sources, found.windows, strict=True)
-        ],
-    }
+    summary = _summary(recipe, found, apart, length) | {"fingerprint": fingerprint}
     for split in ("train", "validation"):
         summary[split] = _write_split(out, split, found, apart, length, recipe, summary)
     if recipe.streams:
@@ -267,6 +256,21 @@ def prepare(folder: Path, out: Path, recipe: Recipe, progress: Progress = lambda
         temporary.write_text(text, "utf-8")
     written: dict[str, Any] = json.loads(text)
     return written
+
+
+def _summary(recipe: Recipe, found: Gathered, apart: set[str], length: int) -> dict[str, Any]:
+    """What ``prepared.json`` says of settings and recordings."""
+    return {
+        "base": recipe.base,
+        "prepare": dataclasses.asdict(recipe.prepare),
+        "analysis": dataclasses.asdict(recipe.analysis),
+        "frames": length - context_of(recipe),
+        "left_out": found.left_out,
+        "used": [
+            {"name": source.name, "group": source.group, "windows": len(windows), "validation": source.group in apart}
+            for source, windows in zip(found.sources, found.windows, strict=True)
+        ],
+    }
 
 
 def _write_conditions(out: Path, gathered: Gathered, apart: set[str], recipe: Recipe) -> None:

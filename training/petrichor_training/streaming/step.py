@@ -47,7 +47,8 @@ CHANNELS = 2
 # recordings that are more than one channel twice (0.20 to 0.64).
 SIDE = 0.75
 MIDDLE = 1 / math.sqrt(1 + SIDE**2)  # so that each channel is as loud as the trained sound
-QUIET = 0.25  # of a chorus: room for birds that are 20 dB over the ambience, four of them at once
+QUIET = 0.4  # of a chorus: room for a bird that is 20 dB over the ambience and its octave, or two of them
+WOOD = 0.3  # of what is around birds: as loud as it was found, fewer of them stand out than in recordings
 NEARLY_NOTHING = 1e-20  # power of a carrier that has no sign
 BLOCKS = tuple(zone.blocks for zone in ZONES)
 GRAIN_SIZES = [blocks * count for blocks, count in zip(BLOCKS, GRAINS, strict=True)]
@@ -309,7 +310,7 @@ class VoiceStep(tf.Module):
         birds, echo, singing = self._song(sung, who, intensity, singing)
         texture, blowing = self._texture.hop(wind, where, intensity, blowing, echo)
         texture, passed = self._high_pass(texture, passed)
-        return {"audio": QUIET * (birds + texture), "state": tf.concat((singing, passed, blowing), 1)}
+        return {"audio": QUIET * (birds + WOOD * texture), "state": tf.concat((singing, passed, blowing), 1)}
 
 
 def save_step(module: TextureStep | VoiceStep, folder: Path) -> None:
