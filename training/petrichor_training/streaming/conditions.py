@@ -7,16 +7,12 @@ truncation means something. Two matrices lead back from there to the level and t
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
 
-from petrichor_training.errors import DataError
 from petrichor_training.quality.character import event_rate
-from petrichor_training.replacement import replacing
+from petrichor_training.streaming.measured import Measured, gaussian_components, share_below
 from petrichor_training.streaming.zones import RATE, ZONES, waves
 
 NAME = "conditions.npz"
@@ -25,11 +21,10 @@ FLOOR = 1e-9  # added to powers before their logarithm is taken: 70 dB below a w
 PACES = (0.02, 0.08, 0.32)  # seconds over which powers are averaged, to see how much they move at which pace
 WEIGHTS = (1.0, 2.0, 3.0)  # of levels, spreads and movements when components are looked for
 RIDGE = 1e-3
-BEYOND = 1e-3  # of probability: no latent lies further out
 
 
 @dataclass(frozen=True, eq=False)
-class Conditions:
+class Conditions(Measured):
     """Of the windows that a streaming voice learns from.
 
     Attributes:
@@ -42,6 +37,9 @@ class Conditions:
         centre: Mean log power of every band over all windows. Shape [BANDS]
     """
 
+    file_name = NAME
+    called = "conditions"
+
     latents: np.ndarray
     intensities: np.ndarray
     shares: np.ndarray
@@ -49,24 +47,6 @@ class Conditions:
     spreads: np.ndarray
     offsets: np.ndarray
     centre: np.ndarray
-
-    def save(self, folder: Path) -> None:
-        """Write them into a prepared cache."""
-        with replacing(folder / NAME) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **self.__dict__)
-
-    @classmethod
-    def load(cls, folder: Path) -> Conditions:
-        """Read those of a prepared cache.
-
-        Raises:
-            DataError: There are none, or the file is damaged.
-        """
-        try:
-            with (folder / NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise DataError(folder, f"no conditions in it ({error}); run petrichor-train prepare again") from error
 
 
 def coordinates(latents: np.ndarray, intensities: np.ndarray) -> np.ndarray:
@@ -95,7 +75,7 @@ def conditions_of(windows: np.ndarray, groups: np.ndarray, latent_size: int) -> 
     described = [_described(window) for window in windows]
     levels, spreads, movements = (np.stack(part) for part in zip(*described, strict=True))
     shares = _shares(groups)
-    intensities = _share_below(np.array([event_rate(window) for window in windows]), shares)[:, None]
+    intensities = share_below(np.array([event_rate(window) for window in windows]), shares)[:, None]
     latents = _latents((levels, spreads, movements), intensities, shares, latent_size)
     along = coordinates(latents, intensities)
     both = [_regression(along, wanted, shares, RIDGE) for wanted in (levels, spreads)]
@@ -148,22 +128,7 @@ def _latents(
     whole = np.concatenate([weight * part for weight, part in zip(WEIGHTS, described, strict=True)], axis=1)
     along = np.concatenate((np.ones_like(intensities), intensities, np.square(intensities)), axis=1)
     rest = whole - along @ _regression(along, whole, shares, 0.0)
-    _, _, components = np.linalg.svd(rest * np.sqrt(shares)[:, None], full_matrices=False)
-    if latent_size > len(components):
-        raise ValueError(f"{len(components)} components to be told apart, expected network.latent_size = {latent_size}")
-    kept = components[:latent_size]
-    signs = np.sign(kept[np.arange(latent_size), np.argmax(np.abs(kept), axis=1)])  # else they are the library's whim
-    places = rest @ (kept * signs[:, None]).T
-    below = np.stack([_share_below(column, shares) for column in places.T], axis=1)
-    return np.asarray(norm.ppf(np.clip(below, BEYOND, 1 - BEYOND)))
-
-
-def _share_below(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """How much of all is below each value, half of its own share included: 0…1. Shape [windows]"""
-    order = np.argsort(values)
-    below = np.empty(len(values))
-    below[order] = np.cumsum(shares[order]) - 0.5 * shares[order]
-    return below
+    return gaussian_components(rest, shares, latent_size)
 
 
 def _regression(along: np.ndarray, wanted: np.ndarray, shares: np.ndarray, ridge: float) -> np.ndarray:

@@ -40,10 +40,8 @@ SURE = 3.0  # what half the frames of a line speak for it
 USUAL_SECONDS = 2.0  # over blocks of which, and two before and three after, it is taken what is usual
 ASTRAY = 0.05  # of its pitch, by which the best path may miss the peak
 MURMUR_DB = 10.0  # over what is usual, that is left of what is no line: calls far away, and what the wood throws back
-SILENT_DB, FADED_DB = (
-    -100.0,
-    40.0,
-)  # of a frame's loudest bin, and below the usual one's: it says nothing of what is usual
+# Of a frame's loudest bin, and below the usual one's: such a frame says nothing of what is usual.
+SILENT_DB, FADED_DB = -100.0, 40.0
 SELDOM = 5  # frames, of which one is looked at for it
 AROUND_HZ = 230.0  # on either side of a line, that belongs to it
 

@@ -1,8 +1,8 @@
 """Singing birds, hop by hop, as part of a LiteRT graph: when each sings, what, and how that sounds.
 
 Some birds take turns at the song network, one a hop, so that each has its next syllable ready (where one and its pause
-are shorter than a turn, it comes twice). A syllable's curves of
-pitch and level drive a sinusoid and its octave; what is left behind it in the wood is handed on as power of the bands.
+are shorter than a turn, it comes twice). A syllable's curves of pitch and level drive a sinusoid and its octave; what
+is left behind it in the wood is handed on as power of the bands.
 How many birds sing, and how long they rest between phrases, is the intensity.
 
 TensorFlow only, and operations that LiteRT's compiled kernels take.

@@ -10,16 +10,12 @@ Pure; numpy and scipy.
 from __future__ import annotations
 
 import itertools
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
 
-from petrichor_training.errors import DataError
-from petrichor_training.replacement import replacing
 from petrichor_training.streaming.lines import HOP, Line
+from petrichor_training.streaming.measured import Measured, gaussian_components
 from petrichor_training.streaming.zones import RATE
 
 NAME = "songs.npz"
@@ -42,7 +38,6 @@ SAME_BIRD = (0.7, 14.0, 2.5)  # octaves, dB and seconds to what it sang before, 
 FEWEST = 4  # syllables of a bird
 BEFORE = 3  # syllables that a bird remembers
 IDENTITY = 8  # coordinates of how a bird sings
-BEYOND = 1e-3  # of probability: no identity lies further out
 # How much each of a row's numbers counts when rows are compared, after all have unit spread; curves as a whole.
 COUNTS = np.concatenate(
     (np.full(KNOTS, 1.5 / np.sqrt(KNOTS)), np.full(KNOTS, 1 / np.sqrt(KNOTS)), (1.5, 1.0, 1.0, 0.5, 1.0))
@@ -50,7 +45,7 @@ COUNTS = np.concatenate(
 
 
 @dataclass(frozen=True, eq=False)
-class Songs:
+class Songs(Measured):
     """What was sung, as a network learns it: rows have mean 0 and spread 1.
 
     Attributes:
@@ -62,30 +57,15 @@ class Songs:
         spread: Of those. Shape [NUMBERS]
     """
 
+    file_name = NAME
+    called = "songs"
+
     before: np.ndarray
     after: np.ndarray
     identities: np.ndarray
     shares: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
-
-    def save(self, folder: Path) -> None:
-        """Write them into a prepared cache."""
-        with replacing(folder / NAME) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **self.__dict__)
-
-    @classmethod
-    def load(cls, folder: Path) -> Songs:
-        """Read those of a prepared cache.
-
-        Raises:
-            DataError: There are none, or the file is damaged.
-        """
-        try:
-            with (folder / NAME).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise DataError(folder, f"no songs in it ({error}); run petrichor-train prepare again") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,12 +200,4 @@ def _identities(birds: list[np.ndarray], weights: np.ndarray, coordinates: int) 
         steps = np.abs(np.diff(rows, axis=0)).mean(axis=0)
         described.append(np.concatenate((rows.mean(axis=0), 0.5 * rows.std(axis=0), 0.5 * steps)))
     rest = np.array(described) - weights @ np.array(described)
-    _, _, components = np.linalg.svd(rest * np.sqrt(weights)[:, None], full_matrices=False)
-    kept = components[:coordinates]
-    signs = np.sign(kept[np.arange(coordinates), np.argmax(np.abs(kept), axis=1)])  # else they are the library's whim
-    places = rest @ (kept * signs[:, None]).T
-    found = np.empty_like(places)
-    for column, values in enumerate(places.T):
-        order = np.argsort(values)
-        found[order, column] = np.cumsum(weights[order]) - 0.5 * weights[order]
-    return np.asarray(norm.ppf(np.clip(found, BEYOND, 1 - BEYOND)))
+    return gaussian_components(rest, weights, coordinates)
