@@ -7,6 +7,7 @@ same seed and the same controls give the same samples.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import soxr
@@ -17,9 +18,10 @@ from petrichor.latent import generator
 from petrichor.takes import Takes
 from petrichor.voice_file import Voice
 
-GLIDE = 0.030  # seconds in which latent and intensity cover 63 % of a change
+GLIDE = 0.008  # seconds in which latent and intensity cover 63 % of a change
 SETTLED = 1e-5  # of a standard deviation, or of the range of intensity: the rest of the way, taken in one step
 STATE = "state"  # tensors whose name starts so are carried from hop to hop
+DRAWN = 8  # hops of noise that are drawn at once: a fifth less work than one by one
 
 
 class StreamEngine:
@@ -68,7 +70,8 @@ class StreamTake:
         info = network.voice.info
         self._network = network
         self._shapes = {name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")}
-        self._noises = [name for name in self._shapes if not name.startswith(STATE)]
+        noises = (name for name in self._shapes if not name.startswith(STATE))
+        self._noises: dict[str, Iterator[np.ndarray]] = {name: iter(()) for name in noises}
         self._conditioned = "intensity" in info.inputs
         self._keep = np.float32(np.exp(-info.frames / (GLIDE * info.sample_rate)))
         self._resampler: soxr.ResampleStream | None = None
@@ -104,7 +107,7 @@ class StreamTake:
             self._glide(controls)
         inputs = self._inputs
         for name in self._noises:
-            inputs[name] = self._noise.standard_normal(self._shapes[name], np.float32)
+            inputs[name] = self._draw(name)
         inputs["latent"] = self._latent
         if self._conditioned:
             inputs["intensity"] = self._intensity
@@ -119,9 +122,15 @@ class StreamTake:
             sound = np.zeros_like(sound)
         elif energy > 1.0:  # else no sample can be beyond 1
             sound = np.minimum(np.maximum(sound, -1.0), 1.0)
-        stereo = np.empty((len(sound), 2), np.float32)
-        stereo[:] = sound
-        return stereo
+        return sound if sound.shape[1] == 2 else np.repeat(sound, 2, axis=1)
+
+    def _draw(self, name: str) -> np.ndarray:
+        """Return a hop's noise."""
+        noise = next(self._noises[name], None)
+        if noise is not None:
+            return noise
+        self._noises[name] = iter(self._noise.standard_normal((DRAWN, *self._shapes[name]), np.float32))
+        return next(self._noises[name])
 
     def _glide(self, controls: Controls) -> None:
         """Move latent and intensity on by one hop."""

@@ -3,8 +3,9 @@
 Lapped transforms of few frames leak: what is loud at 4 kHz is heard faintly below 400 Hz, where the recordings, which
 were high-passed, have nothing. So the voice is high-passed as they were.
 
-A recursive filter is one matrix from what comes in and where it was to what comes out and where it is then; in pieces
-of a hop, so that the matrix stays small. TensorFlow only.
+A recursive filter is one matrix from what comes in and where it was to what comes out and where it is then. A hop is
+cut into pieces, so that the matrix stays small, and all pieces are filtered at once as if each began in silence; where
+each began, and what that adds to it, are two more matrices. TensorFlow only.
 
 Reference:
     scipy.signal.ellip.
@@ -23,7 +24,8 @@ ORDER, RIPPLE_DB, STOP_DB = 7, 0.3, 60.0  # nothing is left below three quarters
 SECTIONS = 4
 PLACE = 2 * SECTIONS  # numbers that say where the filter is, a channel
 STATE_SIZE = CHANNELS * PLACE
-PIECE = 64  # frames
+PIECE = 32  # frames
+PIECES = HOP // PIECE
 
 
 class HighPass:
@@ -34,9 +36,12 @@ class HighPass:
     """
 
     def __init__(self, hertz: float) -> None:
-        """Find the matrix."""
+        """Find the matrices."""
         sections = ellip(ORDER, RIPPLE_DB, STOP_DB, hertz, "highpass", fs=RATE, output="sos")
-        self._matrix = _as_matrix(sections).astype(np.float32)
+        matrix = _as_matrix(sections)
+        self._piece = matrix[:PIECE].astype(np.float32)
+        self._rest = matrix[PIECE:, :PIECE].astype(np.float32)
+        self._places = _places(matrix[PIECE:, PIECE:]).astype(np.float32)
 
     def __call__(self, audio: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Filter a hop.
@@ -48,14 +53,28 @@ class HighPass:
         Returns:
             The same two, after it.
         """
-        rows = tf.reshape(tf.transpose(audio, (0, 2, 1)), (CHANNELS, HOP))
-        place, parts = tf.reshape(state, (CHANNELS, PLACE)), []
-        for start in range(0, HOP, PIECE):
-            both = tf.concat((rows[:, start : start + PIECE], place), 1) @ self._matrix
-            parts.append(both[:, :PIECE])
-            place = both[:, PIECE:]
-        filtered = tf.transpose(tf.concat(parts, 1))[None]
-        return filtered, tf.reshape(place, (1, STATE_SIZE))
+        rows = tf.reshape(tf.transpose(audio, (0, 2, 1)), (CHANNELS * PIECES, PIECE))
+        alone = rows @ self._piece
+        ends = tf.reshape(alone[:, PIECE:], (CHANNELS, PIECES * PLACE))
+        places = tf.concat((tf.reshape(state, (CHANNELS, PLACE)), ends), 1) @ self._places
+        begun = tf.reshape(places[:, : PIECES * PLACE], (CHANNELS * PIECES, PLACE))
+        filtered = tf.reshape(alone[:, :PIECE] + begun @ self._rest, (1, CHANNELS, HOP))
+        return tf.transpose(filtered, (0, 2, 1)), tf.reshape(places[:, PIECES * PLACE :], (1, STATE_SIZE))
+
+
+def _places(step: np.ndarray) -> np.ndarray:
+    """From where the filter was and where each piece alone left it to where each begins, and where the last ends.
+
+    Args:
+        step: From one place to the next, a silent piece later. Shape [PLACE, PLACE]
+
+    Returns:
+        Shape [(1 + PIECES) · PLACE, (PIECES + 1) · PLACE]
+    """
+    powers = [np.linalg.matrix_power(step, count) for count in range(PIECES + 1)]
+    nothing = np.zeros_like(step)
+    rows = range(PIECES + 1)
+    return np.block([[powers[later - row] if later >= row else nothing for later in rows] for row in rows])
 
 
 def _as_matrix(sections: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from petrichor_training.streaming.syllables import (
     PAUSE_SECONDS,
     PEAK,
     PITCH,
+    SAME_BIRD,
 )
 from petrichor_training.streaming.zones import BANDS, HOP, RATE, ZONES
 
@@ -43,6 +44,7 @@ HOP_SECONDS = HOP / RATE
 RAMP_SECONDS = 0.003  # in which a syllable begins and ends
 HIGHEST = 3.4  # times HIGH_HZ: its octave is below half the rate
 LENGTHS = (0.016, 1.2)  # seconds of a syllable
+PAUSES = (GAPS[0], SAME_BIRD[2])  # seconds after it: what was learned from ends there
 LOUDEST = 2.0  # 10 dB over the ambience
 ALIKE, UNLIKE = 0.8, 0.6  # how much of a bird's identity all have in common, and how much is its own
 OWN, WANDERING = 0.8, 0.6  # of the latter: what stays, and what changes
@@ -52,11 +54,14 @@ FIRST_SECONDS = 0.92  # after the first bird's first syllable the next one's
 LONGEST_SECONDS = 64.0  # that is counted: longer than any syllable with its pause
 SILENT_SECONDS = 2 * LONGEST_SECONDS  # that a bird which is not to sing waits besides
 PHRASE_SECONDS = 0.7  # a pause longer than this is a rest between phrases
-RESTS = 6.0  # times as long at no intensity; at full intensity half as long
+RESTS = 6.0  # times longer at no intensity; at full intensity half as long
+SOFTER_DB = 5.0  # at no intensity than at full: heard at once, where another bird or a rest is not
 AMBIENCE = 0.1  # amplitude of a sinusoid that is 0 dB over it
 ECHO_SECONDS = 0.9  # in which what a wood throws back falls by 60 dB
 ECHO = 0.04  # of a steady note's power
 PLACES = (-0.35, 0.5, -0.8, 0.15, 0.85, -0.1)  # of the birds, left to right
+# How far they are: as loud as each other, nearly all would stand out of what is around them; in recordings most do not.
+DISTANCES_DB = (0.0, 7.0, 12.0, 4.0, 16.0, 9.0)
 SEED = 20  # of what birds have of their own
 
 ECHO_KEEP = 10 ** (-6 * HOP_SECONDS / ECHO_SECONDS)
@@ -72,9 +77,9 @@ def song_state_sizes(coordinates: int) -> list[int]:
     """Return the lengths of the parts of the state.
 
     Whose turn it is; what each bird sang last, what it sings next, whether it has begun, how long it is at what it
-    sings, where its wave is, how its identity has changed; what is left of what was sung.
+    sings, where its wave is, how its identity has changed; what is left of what was sung; how loud all are.
     """
-    return [1, BIRDS * BEFORE * NUMBERS, BIRDS * NUMBERS, BIRDS, BIRDS, BIRDS, BIRDS * coordinates, BANDS]
+    return [1, BIRDS * BEFORE * NUMBERS, BIRDS * NUMBERS, BIRDS, BIRDS, BIRDS, BIRDS * coordinates, BANDS, 1]
 
 
 class SongStep:
@@ -107,7 +112,7 @@ class SongStep:
             Left and right, Shape [1, HOP, 2]; power that the bands are to have besides, for blocks of one frame, Shape
             [1, BANDS]; and the new state.
         """
-        turn, sung, coming, begun, since, phase, wander, echo = cut(state, song_state_sizes(self.coordinates))
+        turn, sung, coming, begun, since, phase, wander, echo, loud = cut(state, song_state_sizes(self.coordinates))
         chance, wind = cut(noise, [CHANCE, BIRDS * self.coordinates])
         wander = WANDER_KEEP * wander + math.sqrt(1 - WANDER_KEEP**2) * wind
         rows = (sung, coming, begun, since, phase)
@@ -116,7 +121,8 @@ class SongStep:
         sung, position, due = self._gone_on(sung, coming, since - _starts(), intensity)
         begun = tf.maximum(begun, due)
         hertz, amplitude, octave = self._curves(sung[:, :NUMBERS], position)
-        amplitude = amplitude * begun
+        louder = tf.exp(-SOFTER_DB * math.log(10) / 20 * (1.0 - intensity))
+        amplitude = amplitude * (begun * (loud + (louder - loud) * np.linspace(0, 1, PIECES + 1, dtype=np.float32)))
         phase = phase + hertz @ _integral()
         angle = 2 * math.pi * phase
         wave = tf.sin(angle)
@@ -125,7 +131,7 @@ class SongStep:
         audio = tf.transpose(tf.matmul(_gains(), voices))[None]
         end = phase[:, -1:]
         birds = (begun, position + HOP_SECONDS + _starts(), end - tf.floor(end))
-        kept = (sung, coming, tf.concat(birds, 0), wander, echo)
+        kept = (sung, coming, tf.concat(birds, 0), wander, echo, louder)
         turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
         return audio, echo, tf.concat((turn, *(tf.reshape(part, (1, -1)) for part in kept)), 1)
 
@@ -153,8 +159,8 @@ class SongStep:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """What birds sing in this hop, how far in it they are (seconds), and which were due and have gone on."""
         row = sung[:, :NUMBERS] * self._spread + self._mean
-        gap = PAUSE_SECONDS * _doubled(row[:, GAP : GAP + 1], *(edge / PAUSE_SECONDS for edge in GAPS))
-        quiet = 1.0 - intensity
+        gap = PAUSE_SECONDS * _doubled(row[:, GAP : GAP + 1], *(edge / PAUSE_SECONDS for edge in PAUSES))
+        quiet = tf.square(1.0 - intensity)
         gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet * quiet - 0.5 * intensity)
         rank = np.arange(BIRDS, dtype=np.float32)[:, None]
         silent = SILENT_SECONDS * tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1.0)
@@ -211,9 +217,10 @@ def _integral() -> np.ndarray:
 
 
 def _gains() -> np.ndarray:
-    """Of constant power. Shape [2, BIRDS]"""
+    """Of every bird left and right, by direction and distance. Shape [2, BIRDS]"""
     angle = (np.array(PLACES) + 1) * (math.pi / 4)
-    return np.stack((np.cos(angle), np.sin(angle))).astype(np.float32)
+    near = 10 ** (-np.array(DISTANCES_DB) / 20)
+    return (near * np.stack((np.cos(angle), np.sin(angle)))).astype(np.float32)
 
 
 def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor) -> tf.Tensor:

@@ -37,7 +37,7 @@ from petrichor_training.streaming.texture_network import (
     TAPS,
     film_sizes,
 )
-from petrichor_training.streaming.zones import COUNTS, HOP, ZONES, overlapping
+from petrichor_training.streaming.zones import COUNTS, HOP, ZONES, Zone, overlapping
 
 Arrays = dict[str, np.ndarray]
 
@@ -47,14 +47,15 @@ CHANNELS = 2
 # recordings that are more than one channel twice (0.20 to 0.64).
 SIDE = 0.75
 MIDDLE = 1 / math.sqrt(1 + SIDE**2)  # so that each channel is as loud as the trained sound
-QUIET = 0.4  # of a chorus: room for a bird that is 20 dB over the ambience and its octave, or two of them
-WOOD = 0.3  # of what is around birds: as loud as it was found, fewer of them stand out than in recordings
+QUIET = 0.65  # of a chorus: the nearest bird at its loudest, with its octave, is just within full scale
+WOOD = 0.2  # of what is around birds: as loud as it was found, fewer of them stand out than in recordings
 NEARLY_NOTHING = 1e-20  # power of a carrier that has no sign
 BLOCKS = tuple(zone.blocks for zone in ZONES)
 GRAIN_SIZES = [blocks * count for blocks, count in zip(BLOCKS, GRAINS, strict=True)]
 DROP_SIZES = [blocks * count for blocks, count in zip(BLOCKS, DROPS, strict=True)]
 BAND_SIZES = [blocks * count for blocks, count in zip(BLOCKS, COUNTS, strict=True)]
-NOISE_SIZES = [*GRAIN_SIZES, *2 * [sum(DROP_SIZES)], *CHANNELS * [sum(BAND_SIZES)], SLOW]
+# Of the two numbers that make a drop only the squares count: their signs, as many as the side needs, are its signs.
+NOISE_SIZES = [*GRAIN_SIZES, *2 * [sum(DROP_SIZES)], sum(BAND_SIZES), SLOW]
 NOISE_SIZE = sum(NOISE_SIZES)
 
 
@@ -113,7 +114,8 @@ class TextureStep(tf.Module):
         Returns:
             Shape [1, HOP, CHANNELS], and the new state.
         """
-        *grains, first, second, middle, side, steps = cut(noise, NOISE_SIZES)
+        *grains, first, second, middle, steps = cut(noise, NOISE_SIZES)
+        side = noise[:, sum(GRAIN_SIZES) : sum(GRAIN_SIZES) + sum(BAND_SIZES)]
         before, *pasts = cut(state, state_sizes(self._widths))
         turns, thresholds, blends, levels, spreads = self._conditioned(latent, intensity)
         slow = KEEP * before + np.sqrt(1 - np.square(KEEP)) * steps
@@ -170,18 +172,16 @@ class TextureStep(tf.Module):
                 reach = (TAPS - 1) * dilation
                 seen = tf.concat((_rows(next(old), reach), tf.nn.leaky_relu(signal, LEAK)), 2)
                 kept.append(tf.reshape(seen[:, :, -reach:], (1, -1)))
-                mixed = self._turned(f"taps_{index}_{block}", seen, dilation, next(turns), next(turns))
-                signal += _layer(mixed, self._weights[f"out_{index}_{block}"])
+                mixed = _tapped(seen, self._weights[f"taps_{index}_{block}"], dilation)
+                mixed = _layer(mixed, *self._named(f"mix_{index}_{block}"))
+                if not block:
+                    mixed = mixed * next(turns) + next(turns)
+                signal += _layer(tf.nn.leaky_relu(mixed, LEAK), self._weights[f"out_{index}_{block}"])
             bright, (matrix, bias) = tf.nn.leaky_relu(signal, LEAK), self._named(f"head_{index}")
             parts = zip(np.split(matrix, 2, 1), np.split(bias, 2), strict=True)
             outcomes.append([tf.reshape(_layer(bright, *part), (1, -1)) for part in parts])
         background, standing_out = (tf.concat(parts, 1) for parts in zip(*outcomes, strict=True))
         return background, standing_out, kept
-
-    def _turned(self, name: str, seen: tf.Tensor, dilation: int, factor: tf.Tensor, term: tf.Tensor) -> tf.Tensor:
-        matrix, bias = self._named(name)
-        mixed = _layer(seen, matrix.reshape(TAPS, -1, matrix.shape[1]), bias, dilation)
-        return tf.nn.leaky_relu(mixed * factor + term, LEAK)
 
     def _named(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         return self._weights[name], self._weights[f"{name}_bias"]
@@ -192,11 +192,15 @@ def _rows(flat: tf.Tensor, blocks: int) -> tf.Tensor:
     return tf.reshape(flat, (1, 1, blocks, -1))
 
 
-def _layer(signal: tf.Tensor, matrix: np.ndarray, bias: np.ndarray | None = None, dilation: int = 1) -> tf.Tensor:
+def _layer(signal: tf.Tensor, matrix: np.ndarray, bias: np.ndarray | None = None) -> tf.Tensor:
     """A convolution over blocks without padding; a matrix of two dimensions has one tap."""
-    kernel = matrix.reshape(1, -1, *matrix.shape[-2:])
-    mixed = tf.nn.conv2d(signal, kernel, 1, "VALID", dilations=(1, dilation))
+    mixed = tf.nn.conv2d(signal, matrix.reshape(1, -1, *matrix.shape[-2:]), 1, "VALID")
     return mixed if bias is None else tf.nn.bias_add(mixed, bias)
+
+
+def _tapped(signal: tf.Tensor, weights: np.ndarray, dilation: int) -> tf.Tensor:
+    """Weighted sums over blocks, every channel for itself."""
+    return tf.nn.depthwise_conv2d(signal, weights[None, :, :, None], (1, 1, 1, 1), "VALID", dilations=(1, dilation))
 
 
 def _spread(counts: tuple[int, ...]) -> np.ndarray:
@@ -228,31 +232,37 @@ def _overlapped(coefficients: list[tf.Tensor], lasts: list[tf.Tensor]) -> tuple[
 
     Args:
         coefficients: Flat rows.
-        lasts: The last block of either, for every zone. Shape [1, CHANNELS · count] each
+        lasts: The last block of both, for every zone. Shape [1, CHANNELS · count] each
 
     Returns:
         Shape [1, HOP, CHANNELS]; and the new last blocks.
     """
-    gains, both = (MIDDLE, MIDDLE * SIDE), [cut(part, BAND_SIZES) for part in coefficients]
-    parts, ends = [], []
+    both, sounds, ends = [cut(part, BAND_SIZES) for part in coefficients], [], []
     for index, zone in enumerate(ZONES):
-        olds = cut(lasts[index], CHANNELS * [zone.count])
-        for channel, old in enumerate(olds):
-            now = both[channel][index]
-            seen = _rows(tf.concat((old, now), 1), zone.blocks + 1)
-            ends.append(now[:, -zone.count :])
-            wave = gains[channel] * overlapping(zone, sines=bool(channel))
-            parts.append(tf.reshape(_layer(seen, wave.reshape(2, zone.count, zone.size)), (1, HOP, 1)))
-    middle, side = (sum(parts[channel + 2 :: 2], parts[channel]) for channel in range(CHANNELS))
-    return tf.concat((middle + side, middle - side), 2), ends
+        now = tf.concat([_rows(part[index], zone.blocks) for part in both], 3)
+        seen = tf.concat((_rows(lasts[index], 1), now), 2)
+        ends.append(tf.reshape(seen[:, :, -1:], (1, -1)))
+        sound = _layer(seen, _waves(zone))
+        sounds.append(tf.reshape(sound, (1, HOP, CHANNELS)))
+    return sum(sounds[1:], sounds[0]), ends
 
 
-def host_noise(drawn: dict[str, np.ndarray], sides: np.random.Generator) -> np.ndarray:
+def _waves(zone: Zone) -> np.ndarray:
+    """From two blocks of middle and side to the frames of left and right that they share.
+
+    Shape [2, CHANNELS · count, size · CHANNELS]
+    """
+    cosines, sines = (overlapping(zone, sines).reshape(2, zone.count, zone.size) for sines in (False, True))
+    middle, side = MIDDLE * cosines, MIDDLE * SIDE * sines
+    left, right = np.concatenate((middle, side), 1), np.concatenate((middle, -side), 1)
+    return np.stack((left, right), 3).reshape(2, CHANNELS * zone.count, -1)
+
+
+def host_noise(drawn: dict[str, np.ndarray]) -> np.ndarray:
     """Return what `draw_steps` gave of one stretch as the host would hand it to `step`, hop by hop.
 
     Args:
         drawn: Of one stretch.
-        sides: Draws the signs of the side.
 
     Returns:
         Without what the slow processes begin with. Shape [hops, 1, NOISE_SIZE]
@@ -265,8 +275,7 @@ def host_noise(drawn: dict[str, np.ndarray], sides: np.random.Generator) -> np.n
     ]
     parts = [split[index][which].reshape(hops, -1) for which in range(3) for index in zones]
     parts += [drawn[f"carrier_{index}"][0].reshape(hops, -1) for index in zones]
-    parts += [sides.standard_normal((hops, sum(BAND_SIZES)), np.float32), steps]
-    return np.concatenate(parts, 1)[:, None].astype(np.float32)
+    return np.concatenate([*parts, steps], 1)[:, None].astype(np.float32)
 
 
 class VoiceStep(tf.Module):

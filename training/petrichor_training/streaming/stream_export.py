@@ -183,7 +183,7 @@ def _both(
     drawn = draw_steps(rng, 1, MEMORY + 1 + hops_of(SECONDS))
     state = np.zeros((1, sum(state_sizes(trained.widths))), np.float32)
     state[:, :SLOW] = drawn["steps"][:, 0]
-    stereo = stepper.play(latent[0], intensity, host_noise(drawn, rng), state)
+    stereo = stepper.play(latent[0], intensity, host_noise(drawn), state)
     middle = stereo.mean(axis=1) / MIDDLE
     inputs = {**drawn, "latent": latent, "intensity": np.full((1, 1), intensity, np.float32)}
     inputs["slow"] = slow_processes(inputs.pop("steps"))

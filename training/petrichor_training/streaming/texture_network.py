@@ -2,13 +2,13 @@
 
 Each of the `zones` has its own pace. At the slowest, grain, drops and slow processes come in; what its blocks make of
 them is handed to the next, twice as fast, which adds its own. Every zone has two outcomes, a background and events,
-whose powers add. Latent and intensity turn every block (FiLM), say how rare drops are, and, by two matrices, what level
-and spread each band has, so that the network itself makes only texture.
+whose powers add. Latent and intensity turn every zone (FiLM), say how rare drops are, and, by two matrices, what level
+and spread each band has, so that the network itself makes only texture. Convolutions are separable.
 
 Arithmetic only, and `step` has to do the same: change both.
 
 Reference:
-    Perez et al. 2018 (FiLM); Yu & Koltun 2016 (dilated convolutions).
+    Perez et al. 2018 (FiLM); Yu & Koltun 2016 (dilated convolutions); Chollet 2017 (separable ones).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ MEMORY = math.ceil(sum((TAPS - 1) * sum(each) / zone.blocks for zone, each in zi
 
 
 def film_sizes(widths: tuple[int, ...]) -> list[int]:
-    """Return how many numbers each block is turned by, all zones' blocks in order."""
-    return [2 * width for width, dilations in zip(widths, DILATIONS, strict=True) for _ in dilations]
+    """Return how many numbers each zone's first block is turned by."""
+    return [2 * width for width in widths]
 
 
 class TextureGenerator(keras.Model):
@@ -92,8 +92,9 @@ class TextureGenerator(keras.Model):
         self._matrix(f"in_{index}", inputs, width)
         self._vector(f"in_{index}_bias", np.zeros(width))
         for block in range(len(DILATIONS[index])):
-            self._matrix(f"taps_{index}_{block}", TAPS * width, width, 1.4)
-            self._vector(f"taps_{index}_{block}_bias", np.zeros(width))
+            self._matrix(f"taps_{index}_{block}", TAPS, width)
+            self._matrix(f"mix_{index}_{block}", width, width, 1.4)
+            self._vector(f"mix_{index}_{block}_bias", np.zeros(width))
             self._matrix(f"out_{index}_{block}", width, width, 0.4)
         self._matrix(f"head_{index}", width, 2 * COUNTS[index], 0.3)
         # Events begin faint, or the network never learns to keep them for what stands out.
@@ -125,7 +126,7 @@ class TextureGenerator(keras.Model):
     def log_powers(self, inputs: dict[str, Tensor]) -> list[Tensor]:
         """Return the log powers of every zone. Shape [batch, blocks, count] each"""
         given = self._conditioned(inputs["latent"], inputs["intensity"])
-        turns = iter(ops.split(given["film"], np.cumsum(film_sizes(self.widths))[:-1].tolist(), axis=1))
+        turns = ops.split(given["film"], np.cumsum(film_sizes(self.widths))[:-1].tolist(), axis=1)
         places = np.cumsum(COUNTS)[:-1].tolist()
         blends, levels, spreads = (ops.split(given[name], places, axis=1) for name in ("blends", "levels", "spreads"))
         thresholds = ops.split(given["thresholds"], np.cumsum(DROPS)[:-1].tolist(), axis=1)
@@ -133,7 +134,7 @@ class TextureGenerator(keras.Model):
             levels = ops.split(given["levels"] + inputs["offset"], places, axis=1)
         signal, found = None, []
         for index in range(len(ZONES)):
-            signal = self._zone(index, inputs, signal, thresholds[index], turns)
+            signal = self._zone(index, inputs, signal, thresholds[index], turns[index][:, None])
             head = self._dense(f"head_{index}", ops.leaky_relu(signal, LEAK))
             carrier = ops.log(ops.square(inputs[f"carrier_{index}"]) + SMALLEST) + MEAN_LOG
             background = head[..., : COUNTS[index]] + blends[index][:, None] * carrier
@@ -155,7 +156,7 @@ class TextureGenerator(keras.Model):
         }
 
     def _zone(
-        self, index: int, inputs: dict[str, Tensor], before: Tensor | None, thresholds: Tensor, turns: Any
+        self, index: int, inputs: dict[str, Tensor], before: Tensor | None, thresholds: Tensor, turn: Tensor
     ) -> Tensor:
         """One zone's blocks. Shape [batch, blocks, width]"""
         noise, grains, drops = inputs[f"noise_{index}"], GRAINS[index], DROPS[index]
@@ -166,18 +167,25 @@ class TextureGenerator(keras.Model):
         signal = self._dense(f"in_{index}", ops.concatenate((noise[..., :grains], events, coarser), axis=2))
         width = self.widths[index]
         for block, dilation in enumerate(DILATIONS[index]):
-            turn = next(turns)[:, None]
-            mixed = self._dense(f"taps_{index}_{block}", taps(ops.leaky_relu(signal, LEAK), dilation))
-            mixed = ops.leaky_relu(mixed * (1.0 + turn[..., :width]) + turn[..., width:], LEAK)
-            signal = signal + ops.matmul(mixed, self._named[f"out_{index}_{block}"])
+            mixed = tapped(ops.leaky_relu(signal, LEAK), self._named[f"taps_{index}_{block}"], dilation)
+            mixed = self._dense(f"mix_{index}_{block}", mixed)
+            if not block:
+                mixed = mixed * (1.0 + turn[..., :width]) + turn[..., width:]
+            signal = signal + ops.matmul(ops.leaky_relu(mixed, LEAK), self._named[f"out_{index}_{block}"])
         return signal
 
     def _dense(self, name: str, inputs: Tensor) -> Tensor:
         return ops.matmul(inputs, self._named[name]) + self._named[f"{name}_bias"]
 
 
-def taps(signal: Tensor, dilation: int) -> Tensor:
-    """Return each block beside two earlier ones, zeros before the beginning. Shape [batch, blocks, TAPS · width]"""
+def tapped(signal: Tensor, weights: Tensor, dilation: int) -> Tensor:
+    """Return every channel's weighted sum of each block and two earlier ones, zeros before the beginning.
+
+    Args:
+        signal: Shape [batch, blocks, width]
+        weights: Of each channel, the earliest block's first. Shape [TAPS, width]
+        dilation: Blocks from tap to tap.
+    """
     blocks, reach = signal.shape[1], (TAPS - 1) * dilation
     padded = ops.pad(signal, ((0, 0), (reach, 0), (0, 0)))
-    return ops.concatenate([padded[:, tap * dilation : tap * dilation + blocks] for tap in range(TAPS)], axis=2)
+    return sum(padded[:, tap * dilation : tap * dilation + blocks] * weights[tap] for tap in range(TAPS))
