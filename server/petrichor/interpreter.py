@@ -50,6 +50,7 @@ class Network:
             VoiceFileError: Where it cannot be opened, holds operators beyond arithmetic, or has other tensors.
         """
         self.voice = voice
+        self._given: dict[str, np.ndarray] = {}
         try:
             self._interpreter = Interpreter(model_content=voice.generator, num_threads=1)
             self._inputs, self._outputs = self._signature()
@@ -65,14 +66,17 @@ class Network:
         """Run the network once.
 
         Args:
-            inputs: Tensor name → float32 array of the shape that `voice.info.inputs` gives.
+            inputs: Tensor name → float32 array of the shape that `voice.info.inputs` gives. An array that was given in
+                the last call too is not looked at again: hand in another instead of writing into it.
 
         Returns:
             Tensor name → float32 array, a copy of its own.
         """
-        set_tensor, get_tensor, indices = self._interpreter.set_tensor, self._interpreter.get_tensor, self._inputs
+        set_tensor, get_tensor, given = self._interpreter.set_tensor, self._interpreter.get_tensor, self._given
         for name, array in inputs.items():
-            set_tensor(indices[name], array)
+            if given.get(name) is not array:
+                set_tensor(self._inputs[name], array)
+                given[name] = array
         self._interpreter.invoke()
         return {name: get_tensor(index) for name, index in self._outputs.items()}
 

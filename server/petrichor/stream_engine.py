@@ -115,13 +115,14 @@ class StreamTake:
         for name in self._states:
             inputs[name] = outputs[name]
         sound = outputs["audio"][0]
-        energy = float(np.vdot(sound, sound))
+        flat = sound.reshape(-1)
+        energy = float(flat.dot(flat))
         if not math.isfinite(energy):  # begin anew from silence instead of staying broken for ever
             for name in self._states:
                 inputs[name] = np.zeros_like(inputs[name])
             sound = np.zeros_like(sound)
         elif energy > 1.0:  # else no sample can be beyond 1
-            sound = np.minimum(np.maximum(sound, -1.0), 1.0)
+            np.minimum(np.maximum(sound, -1.0, out=sound), 1.0, out=sound)
         return sound if sound.shape[1] == 2 else np.repeat(sound, 2, axis=1)
 
     def _draw(self, name: str) -> np.ndarray:
