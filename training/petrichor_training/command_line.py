@@ -81,6 +81,9 @@ def _add_judging(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument("--excerpts", type=int, default=0, help="of 4 s, of each voice (default: as of recordings)")
     evaluate.add_argument("--minutes", type=float, default=2.0, help="searched for repetition, 0 = none (default: 2)")
     evaluate.add_argument(
+        "--intensity-seconds", type=float, default=10.0, help="at each of 11 intensities, 0 = none (default: 10)"
+    )
+    evaluate.add_argument(
         "--copying-seeds", type=int, default=24, help="latents looked for in the recordings (default: %(default)s)"
     )
     evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
@@ -211,6 +214,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         tuple(options.intensities),
         options.excerpts,
         options.minutes * 60,
+        options.intensity_seconds,
         copying_seeds=options.copying_seeds,
     )
     with _bar("reading") as bar:
