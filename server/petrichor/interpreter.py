@@ -66,8 +66,8 @@ class Network:
         """Run the network once.
 
         Args:
-            inputs: Tensor name → float32 array of the shape that `voice.info.inputs` gives. An array that was given in
-                the last call too is not looked at again: hand in another instead of writing into it.
+            inputs: Tensor name → float32 array of the shape that `voice.info.inputs` gives. The array last given under
+                a name is not copied again, for LiteRT keeps inputs: hand in another instead of writing into it.
 
         Returns:
             Tensor name → float32 array, a copy of its own.

@@ -21,7 +21,7 @@ from petrichor.voice_file import Voice
 GLIDE = 0.008  # seconds in which latent and intensity cover 63 % of a change
 SETTLED = 1e-5  # of a standard deviation, or of the range of intensity: the rest of the way, taken in one step
 STATE = "state"  # tensors whose name starts so are carried from hop to hop
-DRAWN = 8  # hops of noise that are drawn at once: a fifth less work than one by one
+DRAWN = 8  # hops of noise that are drawn at once: drawing takes a fifth less time than one by one
 
 
 class StreamEngine:

@@ -6,8 +6,9 @@ A change comes at any frame of a block of 64. What follows differs from the same
 that is exact, for the noise is the same.
 
 - Delay: until that difference is 20 dB below the sound, over 2 ms. A level changed by 1 dB differs by as much.
-- Step: the largest second difference of the sound in 50 ms from the change on, where the difference has one, in dB of
-  the largest in the half second before; beside it the same without a change. A click is far above it.
+- Step: how sharply the difference bends in 10 ms from the change on, dB of how sharply the sound itself does (its
+  largest second difference in 0.4 s before the change or long after it). A step as large as that, planted at the
+  change to show that it would be seen, is given beside it.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ def main() -> None:
         for what, intensities in CHANGES.items():
             pairs = [_pair(voice, what, intensities, seed) for seed in range(options.changes)]
             delays = np.array([delay_ms(*pair) for pair in pairs])
-            changed, same = (np.array([step_db(pair[which]) for pair in pairs]) for which in (1, 0))
+            steps, planted = (np.array([step_db(*pair, step) for pair in pairs]) for step in (0.0, 1.0))
             print(
                 f"{voice.path.stem}, {what}: answered after {np.median(delays):.1f} ms "
-                f"(90 %: {np.percentile(delays, 90):.1f}, most: {delays.max():.1f}); largest step "
-                f"{np.median(changed):+.1f} dB of what was before (most {changed.max():+.1f}), "
-                f"unchanged {np.median(same):+.1f} ({same.max():+.1f})"
+                f"(90 %: {np.percentile(delays, 90):.1f}, most: {delays.max():.1f}); bends by "
+                f"{np.median(steps):+.1f} dB of the sound's own (most {steps.max():+.1f}), "
+                f"with a step planted {np.median(planted):+.1f} (least {planted.min():+.1f})"
             )
 
 
 def _pair(voice: Voice, what: str, intensities: tuple[float, float], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A sound that is not changed, and the same changed after BEFORE blocks. Shape [frames] each"""
+    """A sound that is not changed, and the same changed after BEFORE blocks. Shape [frames, 2] each"""
     rng = np.random.default_rng(seed)
     one, other = (rng.uniform(-1, 1, voice.info.latent_size).astype(np.float32) for _ in range(2))
     before = Controls(one, intensity=intensities[0], seed=seed)
@@ -63,7 +64,7 @@ def _pair(voice: Voice, what: str, intensities: tuple[float, float], seed: int) 
         engine = open_engine(voice, RATE, background=False)
         blocks = [engine.render(before, BLOCK) for _ in range(BEFORE + more)]
         blocks += [engine.render(then, BLOCK) for _ in range(AFTER)]
-        sounds.append(np.concatenate(blocks)[more * BLOCK :].mean(axis=1))
+        sounds.append(np.concatenate(blocks)[more * BLOCK :])
         engine.close()
     return sounds[0], sounds[1]
 
@@ -73,16 +74,26 @@ def delay_ms(same: np.ndarray, changed: np.ndarray) -> float:
     start, smoothing = BEFORE * BLOCK, np.full(WINDOW, 1 / WINDOW)
     if not np.array_equal(same[:start], changed[:start]):
         raise ValueError("the two differ before the change")
-    apart, there = (np.convolve(np.square(x), smoothing)[start : len(same)] for x in (changed - same, same))
+    powers = (np.square(sound).sum(axis=1) for sound in (changed - same, same))
+    apart, there = (np.convolve(power, smoothing)[start : len(same)] for power in powers)
     audible = np.flatnonzero(apart > 10 ** (AUDIBLE_DB / 10) * np.maximum(there, np.mean(there) / 10))
     return 1000 / RATE * float(audible[0] if len(audible) else len(apart))
 
 
-def step_db(sound: np.ndarray) -> float:
-    """Return the largest second difference in 50 ms from the change on, dB of the largest in half a second before."""
+def step_db(same: np.ndarray, changed: np.ndarray, planted: float) -> float:
+    """Return how sharply the difference bends when it begins, dB of the sound's bends before and after.
+
+    Args:
+        same: Shape [frames, 2]
+        changed: The same, changed after BEFORE blocks.
+        planted: A step that is added 2 ms after the change, as a part of the sharpest bend.
+    """
     start = BEFORE * BLOCK
-    bends = np.abs(np.diff(sound, 2))
-    return 20 * float(np.log10(bends[start : start + RATE // 20].max() / bends[start - RATE // 2 : start].max()))
+    around = changed[start - 2 * RATE // 5 : start], changed[start + RATE // 10 :]
+    usual = max(np.abs(np.diff(sound, 2, axis=0)).max() for sound in around)
+    apart = (changed - same)[start - 2 : start + RATE // 100]
+    apart[2 + WINDOW :] += planted * usual
+    return 20 * float(np.log10(np.abs(np.diff(apart, 2, axis=0)).max() / usual + 1e-9))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,18 @@ def test_outputs_are_copies(voices: dict[str, Voice]) -> None:
     assert np.array_equal(first, kept)
 
 
+def test_what_is_given_again_is_what_it_was(voices: dict[str, Voice]) -> None:
+    """Two takes share a network and give it their own arrays in turn, each again and again."""
+    voice, rng = voices["stream"], np.random.default_rng(1)
+    shapes = voice.info.inputs.items()
+    one, other = ({name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes} for _ in range(2))
+    mixed = {**one, "latent": other["latent"]}
+    network = Network(voice)
+    for given in (one, other, one, one, mixed, other, mixed):
+        for name, wanted in Network(voice)(given).items():
+            np.testing.assert_array_equal(network(given)[name], wanted)
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [("shape", "expected float32"), ("network", "network"), ("swapped", "expected")],

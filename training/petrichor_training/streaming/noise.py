@@ -1,7 +1,7 @@
 """What chance gives to a streaming texture: grain, drops, signs, and slow processes with which it breathes.
 
-In training it is drawn here for whole stretches; on stage the host draws it hop by hop, and the network keeps the slow
-processes in its state.
+In training it is drawn here for whole stretches; on stage the host draws it for a few hops at once, and the network
+keeps the slow processes in its state.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Some birds take turns at the song network, one a hop, so that each has its next syllable ready (where one and its pause
 are shorter than a turn, it comes twice). A syllable's curves of pitch and level drive a sinusoid and its octave; what
 is left behind it in the wood is handed on as power of the bands.
-How many birds sing, and how long they rest between phrases, is the intensity.
+How many birds sing, the nearest first, how long they rest between phrases, and a little of their level is the
+intensity.
 
 TensorFlow only, and operations that LiteRT's compiled kernels take.
 """
@@ -15,7 +16,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from petrichor_training.streaming.rows import cut
+from petrichor_training.streaming.rows import cut, joined
 from petrichor_training.streaming.song_network import CHANCE, LAYERS, LEAK
 from petrichor_training.streaming.syllables import (
     BEFORE,
@@ -58,10 +59,10 @@ RESTS = 6.0  # times longer at no intensity; at full intensity half as long
 SOFTER_DB = 5.0  # at no intensity than at full: heard at once, where another bird or a rest is not
 AMBIENCE = 0.1  # amplitude of a sinusoid that is 0 dB over it
 ECHO_SECONDS = 0.9  # in which what a wood throws back falls by 60 dB
-ECHO = 0.04  # of a steady note's power
-PLACES = (-0.35, 0.5, -0.8, 0.15, 0.85, -0.1)  # of the birds, left to right
+ECHO = 0.04  # of a steady note's power, before the wood is turned down with it; a bird that is far has as much
+PLACES = (-0.35, 0.15, 0.5, -0.1, -0.8, 0.85)  # of the birds, left to right
 # How far they are: as loud as each other, nearly all would stand out of what is around them; in recordings most do not.
-DISTANCES_DB = (0.0, 7.0, 12.0, 4.0, 16.0, 9.0)
+DISTANCES_DB = (0.0, 4.0, 7.0, 9.0, 12.0, 16.0)
 SEED = 20  # of what birds have of their own
 
 ECHO_KEEP = 10 ** (-6 * HOP_SECONDS / ECHO_SECONDS)
@@ -133,7 +134,7 @@ class SongStep:
         birds = (begun, position + HOP_SECONDS + _starts(), end - tf.floor(end))
         kept = (sung, coming, tf.concat(birds, 0), wander, echo, louder)
         turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
-        return audio, echo, tf.concat((turn, *(tf.reshape(part, (1, -1)) for part in kept)), 1)
+        return audio, echo, joined((turn, *(tf.reshape(part, (1, -1)) for part in kept)))
 
     def _drawn(
         self,
@@ -160,8 +161,8 @@ class SongStep:
         """What birds sing in this hop, how far in it they are (seconds), and which were due and have gone on."""
         row = sung[:, :NUMBERS] * self._spread + self._mean
         gap = PAUSE_SECONDS * _doubled(row[:, GAP : GAP + 1], *(edge / PAUSE_SECONDS for edge in PAUSES))
-        quiet = tf.square(1.0 - intensity)
-        gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet * quiet - 0.5 * intensity)
+        quiet = tf.square(tf.square(1.0 - intensity))  # long rests are for the lowest intensities alone
+        gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet - 0.5 * intensity)
         rank = np.arange(BIRDS, dtype=np.float32)[:, None]
         silent = SILENT_SECONDS * tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1.0)
         over = position - _length(row) - gap - silent

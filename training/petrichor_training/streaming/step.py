@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from petrichor_training.streaming.high_pass import STATE_SIZE, HighPass
 from petrichor_training.streaming.noise import DROPS, GRAINS, KEEP, SLOW
-from petrichor_training.streaming.rows import cut
+from petrichor_training.streaming.rows import cut, joined
 from petrichor_training.streaming.song_step import SongStep, noise_size, song_state_sizes
 from petrichor_training.streaming.texture_network import (
     DILATIONS,
@@ -47,14 +47,13 @@ CHANNELS = 2
 # recordings that are more than one channel twice (0.20 to 0.64).
 SIDE = 0.75
 MIDDLE = 1 / math.sqrt(1 + SIDE**2)  # so that each channel is as loud as the trained sound
-QUIET = 0.65  # of a chorus: the nearest bird at its loudest, with its octave, is just within full scale
+QUIET = 0.65  # of a chorus: the nearest bird alone at its loudest, with its octave, is just within full scale
 WOOD = 0.2  # of what is around birds: as loud as it was found, fewer of them stand out than in recordings
 NEARLY_NOTHING = 1e-20  # power of a carrier that has no sign
 BLOCKS = tuple(zone.blocks for zone in ZONES)
 GRAIN_SIZES = [blocks * count for blocks, count in zip(BLOCKS, GRAINS, strict=True)]
 DROP_SIZES = [blocks * count for blocks, count in zip(BLOCKS, DROPS, strict=True)]
 BAND_SIZES = [blocks * count for blocks, count in zip(BLOCKS, COUNTS, strict=True)]
-# Of the two numbers that make a drop only the squares count: their signs, as many as the side needs, are its signs.
 NOISE_SIZES = [*GRAIN_SIZES, *2 * [sum(DROP_SIZES)], sum(BAND_SIZES), SLOW]
 NOISE_SIZE = sum(NOISE_SIZES)
 
@@ -115,11 +114,13 @@ class TextureStep(tf.Module):
             Shape [1, HOP, CHANNELS], and the new state.
         """
         *grains, first, second, middle, steps = cut(noise, NOISE_SIZES)
-        side = noise[:, sum(GRAIN_SIZES) : sum(GRAIN_SIZES) + sum(BAND_SIZES)]
         before, *pasts = cut(state, state_sizes(self._widths))
         turns, thresholds, blends, levels, spreads = self._conditioned(latent, intensity)
         slow = KEEP * before + np.sqrt(1 - np.square(KEEP)) * steps
-        events = tf.nn.relu(tf.square(first) + tf.square(second) - thresholds)
+        squares = tf.square(first), tf.square(second)
+        events = tf.nn.relu(squares[0] + squares[1] - thresholds)
+        # Of two Gaussians, whose squares make a drop, three signs are free: theirs, and which of them is the larger.
+        side = tf.concat((first, second, squares[0] - squares[1]), 1)[:, : sum(BAND_SIZES)]
         lasts = pasts[-len(ZONES) :]
         background, bright, kept = self._heads(grains, cut(events, DROP_SIZES), slow, pasts[: -len(ZONES)], turns)
         grain = tf.math.log(tf.square(middle) + SMALLEST) + MEAN_LOG
@@ -128,10 +129,10 @@ class TextureStep(tf.Module):
         if besides is not None:
             amplitudes = tf.sqrt(tf.square(amplitudes) + besides @ _blocks_of_bands())
         sounds, ends = _overlapped([_signs(carrier) * amplitudes for carrier in (middle, side)], lasts)
-        return sounds, tf.concat((slow, *kept, *ends), 1)
+        return sounds, joined((slow, *kept, *ends))
 
     def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor, Any, Any]:
-        """Factors and terms of the layers in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
+        """Factors and terms of the zones in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
         weights = self._weights
         inside = tf.concat((latent, 2.0 * intensity - 1.0), 1)
         for name in ("enter", "dense"):
