@@ -18,7 +18,6 @@ from petrichor.latent import generator
 from petrichor.takes import Takes
 from petrichor.voice_file import Voice
 
-GLIDE = 0.008  # seconds in which latent and intensity cover 63 % of a change
 SETTLED = 1e-5  # of a standard deviation, or of the range of intensity: the rest of the way, taken in one step
 STATE = "state"  # tensors whose name starts so are carried from hop to hop
 DRAWN = 8  # hops of noise that are drawn at once: drawing takes a fifth less time than one by one
@@ -73,7 +72,7 @@ class StreamTake:
         noises = (name for name in self._shapes if not name.startswith(STATE))
         self._noises: dict[str, Iterator[np.ndarray]] = {name: iter(()) for name in noises}
         self._conditioned = "intensity" in info.inputs
-        self._keep = np.float32(np.exp(-info.frames / (GLIDE * info.sample_rate)))
+        self._keep = np.float32(math.exp(-info.seconds / max(info.glide, 1e-6)))
         self._resampler: soxr.ResampleStream | None = None
         if rate != info.sample_rate:
             self._resampler = soxr.ResampleStream(info.sample_rate, rate, 2, dtype="float32")

@@ -48,6 +48,8 @@ class VoiceInfo:
         inputs: Tensor name → shape. All tensors are float32.
         outputs: Tensor name → shape.
         truncation: Default truncation, in standard deviations, 0…3.
+        glide: Of a stream: seconds in which latent and intensity cover 63 % of a change, 0…1. A network whose hops lap
+            over one another needs less than one that multiplies by its intensity.
         intensity: How intensity acts, e.g. {"mode": "layers", "layers": 4, "rest_seconds": 2.5}.
         inversion: Analysis parameters of a voice whose output is a spectrogram image, else None.
         directions: Names of the latent directions; arrays "direction/NAME", shape [latent_size].
@@ -68,6 +70,7 @@ class VoiceInfo:
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
     truncation: float = 1.0
+    glide: float = 0.03
     intensity: Mapping[str, Any] = field(default_factory=lambda: {"mode": "layers", "layers": 3, "rest_seconds": 0.0})
     inversion: Mapping[str, Any] | None = None
     directions: tuple[str, ...] = ()
@@ -93,6 +96,7 @@ class VoiceInfo:
         _expect_range("frames", self.frames, 16, MAX_HOP if self.kind == "stream" else MAX_FRAMES)
         _expect_range("steps", self.steps, 0, 1 << 62)
         _expect_number("truncation", self.truncation, 0.0, 3.0)
+        _expect_number("glide", self.glide, 0.0, 1.0)
         _expect_shapes("inputs", self.inputs)
         _expect_shapes("outputs", self.outputs)
         latent = tuple(self.inputs.get("latent", ()))

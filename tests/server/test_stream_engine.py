@@ -11,7 +11,7 @@ from petrichor.clips import decibels
 from petrichor.controls import Controls
 from petrichor.engine import Engine, open_engine
 from petrichor.interpreter import Network
-from petrichor.stream_engine import StreamEngine
+from petrichor.stream_engine import StreamEngine, StreamTake
 from petrichor.voice_file import Voice
 
 LATENT = np.array([0.5, -0.5, 1.0, 0.0], np.float32)
@@ -53,6 +53,21 @@ def test_hops_follow_the_network_state(voices: dict[str, Voice]) -> None:
         memory = outputs["state_memory"]
         hops.append(outputs["audio"][0])
     assert np.allclose(sound, np.concatenate(hops), atol=1e-6)
+
+
+@pytest.mark.parametrize("glide", [0.0, 0.008, 0.03])
+def test_controls_glide_as_the_voice_says(voices: dict[str, Voice], glide: float) -> None:
+    """Of a change of intensity, each hop takes the same share of what is left."""
+    voice = voices["stream"]
+    voice = dataclasses.replace(voice, info=dataclasses.replace(voice.info, glide=glide))
+    hop, given = voice.info.frames, []
+    take = StreamTake(network := Network(voice), 48_000, Controls(LATENT, intensity=0.2))
+    run = network.__call__
+    take._network = lambda inputs: given.append(float(inputs["intensity"][0, 0])) or run(inputs)
+    for intensity in (0.2, 0.8, 0.8, 0.8):
+        take.render(Controls(LATENT, intensity=intensity), hop)
+    keep = np.exp(-hop / 48_000 / glide) if glide else 0.0
+    assert given == pytest.approx([0.2, *(0.8 - 0.6 * keep**step for step in (1, 2, 3))], abs=1e-5)
 
 
 def test_seed_and_draw_restart_the_noise(voices: dict[str, Voice]) -> None:

@@ -26,6 +26,7 @@ INVERSION = dict(RAIN.inversion or {})
         ({"inputs": {"latent": (1, 5)}}, r"expected \[1, 4\]"),
         ({"outputs": {"audio": (1, -160)}}, "outputs 'audio'"),
         ({"truncation": float("nan")}, "truncation"),
+        ({"glide": 1.5}, "glide is 1.5, expected a number 0.0…1.0"),
         ({"intensity": {"mode": "magic"}}, "intensity mode"),
         ({"intensity": {"mode": "layers", "layers": 99, "rest_seconds": 0}}, "layers is 99"),
         ({"inversion": {"nfft": 2048}}, "inversion lacks"),

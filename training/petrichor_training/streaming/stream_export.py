@@ -48,6 +48,7 @@ COMPARED = ((0.0, 3), (0.5, 4), (1.0, 5))  # intensities, and seeds of latent an
 SECONDS = 2.0  # of each stretch that is compared
 HEARD_SECONDS = {False: 2.0, True: 6.0}  # of each that is measured: birds take longer to say what they are
 BEFORE_SECONDS = {False: 0.5, True: 6.0}  # that are made before it, and not listened to
+GLIDE = 0.008  # seconds: hops lap over one another, and what is sung glides by itself
 LEAST_SNR_DB = 60.0  # of the converted network: less is another network
 
 
@@ -228,6 +229,7 @@ def _describe(
         inputs=inputs,
         outputs={"audio": (1, HOP, CHANNELS), "state": inputs["state"]},
         truncation=usual_truncation(recipe),
+        glide=GLIDE,
         directions=tuple(direction.name for direction in directions),
         intensity={"mode": "conditioned"},
         **origin(recipe, steps, figures),
