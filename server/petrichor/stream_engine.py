@@ -69,8 +69,6 @@ class StreamTake:
         info = network.voice.info
         self._network = network
         self._shapes = {name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")}
-        noises = (name for name in self._shapes if not name.startswith(STATE))
-        self._noises: dict[str, Iterator[np.ndarray]] = {name: iter(()) for name in noises}
         self._conditioned = "intensity" in info.inputs
         self._keep = np.float32(math.exp(-info.seconds / max(info.glide, 1e-6)))
         self._resampler: soxr.ResampleStream | None = None
@@ -79,7 +77,8 @@ class StreamTake:
         self._latent = controls.latent.astype(np.float32)[None]
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
         self._settled: Controls | None = controls  # whose values have been reached
-        self._noise = generator(controls.seed)
+        rng = generator(controls.seed)
+        self._noises = {name: _draws(rng, shape) for name, shape in self._shapes.items() if not name.startswith(STATE)}
         self._states = [name for name in self._shapes if name.startswith(STATE)]
         self._inputs = {name: np.zeros(self._shapes[name], np.float32) for name in self._states}
         self._left = np.zeros((0, 2), np.float32)
@@ -105,8 +104,8 @@ class StreamTake:
         if controls is not self._settled:
             self._glide(controls)
         inputs = self._inputs
-        for name in self._noises:
-            inputs[name] = self._draw(name)
+        for name, noise in self._noises.items():
+            inputs[name] = next(noise)
         inputs["latent"] = self._latent
         if self._conditioned:
             inputs["intensity"] = self._intensity
@@ -124,14 +123,6 @@ class StreamTake:
             np.minimum(np.maximum(sound, -1.0, out=sound), 1.0, out=sound)
         return sound if sound.shape[1] == 2 else np.repeat(sound, 2, axis=1)
 
-    def _draw(self, name: str) -> np.ndarray:
-        """Return a hop's noise."""
-        noise = next(self._noises[name], None)
-        if noise is not None:
-            return noise
-        self._noises[name] = iter(self._noise.standard_normal((DRAWN, *self._shapes[name]), np.float32))
-        return next(self._noises[name])
-
     def _glide(self, controls: Controls) -> None:
         """Move latent and intensity on by one hop."""
         latent, intensity = controls.latent[None], np.float32(controls.intensity)
@@ -142,3 +133,9 @@ class StreamTake:
         if left < SETTLED:
             self._latent, self._settled = latent.astype(np.float32), controls
             self._intensity = np.full((1, 1), intensity, np.float32)
+
+
+def _draws(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Give noise, a hop's at a time. Of no take, so that one that has ended is freed at once."""
+    while True:
+        yield from rng.standard_normal((DRAWN, *shape), np.float32)

@@ -2,7 +2,7 @@
 
     python -m tests.measure.answers VOICE [VOICE ...] [--changes 40]
 
-A change comes at any frame of a block of 64. What follows differs from the same sound without it by a difference
+A change comes with any block of 64 frames of a hop. What follows differs from the same sound without it by a difference
 that is exact, for the noise is the same.
 
 - Delay: until that difference is 20 dB below the sound, over 2 ms. A level changed by 1 dB differs by as much.
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=40)
     options = parser.parse_args()
     for name in options.voices:
-        voice = read_voice(Path(name) if name.endswith(".voice") else find_voice(name, VOICES))
+        voice = read_voice(find_voice(name, VOICES))
         for what, intensities in CHANGES.items():
             pairs = [_pair(voice, what, intensities, seed) for seed in range(options.changes)]
             delays = np.array([delay_ms(*pair) for pair in pairs])

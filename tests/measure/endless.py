@@ -27,6 +27,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.figures import Figure, machine, to_json, to_text
+from petrichor.folders import find_voice
 from petrichor.limiter import CEILING
 from petrichor_training.quality.logmel import HOP, RATE, WINDOW, log_mel
 from petrichor_training.quality.repetition import BANDS, centred
@@ -54,7 +55,7 @@ def main() -> None:
     if not 0.2 <= options.minutes <= 180:
         parser.error("--minutes: expected 0.2 to 180, the most that a WAV file holds")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server is left playing
-    path = Path(options.voice) if options.voice.endswith(".voice") else VOICES / f"{options.voice}.voice"
+    path = find_voice(options.voice, VOICES)
     with tempfile.TemporaryDirectory() as name:
         figures = [play(path, Path(name), options.minutes, options.intensity)]
         about = {**machine(), **vars(options)}

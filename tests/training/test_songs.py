@@ -12,10 +12,8 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 from keras import ops
-from scipy.signal import ellip, sosfilt, sosfreqz
 
 from petrichor_training.errors import DataError
-from petrichor_training.streaming.high_pass import ORDER, RIPPLE_DB, STATE_SIZE, STOP_DB, HighPass
 from petrichor_training.streaming.lines import HOP as LINE_HOP
 from petrichor_training.streaming.lines import find_lines, without_lines
 from petrichor_training.streaming.song_network import BATCH, CHANCE, SongNetwork, draw_songs, song_distance
@@ -330,21 +328,6 @@ def test_what_was_sung_dies_away_in_the_wood() -> None:
     loudest = int(np.argmax(singer.echoes))
     later = loudest + round(0.9 / HOP_SECONDS)
     assert 10 * np.log10(singer.echoes[later] / singer.echoes[loudest]) == pytest.approx(-60, abs=4)
-
-
-@pytest.mark.parametrize(("hertz", "error"), [(400.0, 5e-5), (60.0, 1e-3)])
-def test_a_hop_is_high_passed_as_a_whole_sound_is(hertz: float, error: float) -> None:
-    rng, high_pass = np.random.default_rng(6), HighPass(hertz)
-    sound = rng.standard_normal((1, 8 * HOP, 2)).astype(np.float32)
-    state, made = tf.zeros((1, STATE_SIZE)), []
-    for hop in np.split(sound, 8, axis=1):
-        filtered, state = high_pass(tf.constant(hop), state)
-        made.append(filtered.numpy())
-    sections = ellip(ORDER, RIPPLE_DB, STOP_DB, hertz, "highpass", fs=RATE, output="sos")
-    np.testing.assert_allclose(np.concatenate(made, axis=1), sosfilt(sections, sound, axis=1), atol=error)
-    _, gains = sosfreqz(sections, [0.15 * hertz, 0.75 * hertz, 1.05 * hertz, 5000.0], fs=RATE)
-    assert np.all(np.abs(gains[:2]) < 1.1e-3)
-    assert np.all(np.abs(gains[2:]) > 0.95)
 
 
 def test_the_step_asks_the_network_that_was_trained() -> None:

@@ -1,4 +1,4 @@
-"""A hop of a texture as a graph: left and right, and one piece."""
+"""A hop of a texture as a graph: left and right, high-passed, and one piece."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ pytest.importorskip("tensorflow")
 import keras
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from scipy.signal import ellip, sosfilt, sosfreqz
 
 from petrichor.voice_file import read_voice
+from petrichor_training.streaming.high_pass import ORDER, RIPPLE_DB, STATE_SIZE, STOP_DB, HighPass
 from petrichor_training.streaming.rows import joined
 from petrichor_training.streaming.step import (
     BAND_SIZES,
@@ -25,7 +27,7 @@ from petrichor_training.streaming.step import (
     _overlapped,
 )
 from petrichor_training.streaming.texture_network import TextureGenerator
-from petrichor_training.streaming.zones import COUNTS, HOP, ZONES, waves
+from petrichor_training.streaming.zones import COUNTS, HOP, RATE, ZONES, waves
 
 VOICES = Path(__file__).parents[2] / "voices"
 
@@ -69,6 +71,21 @@ def test_left_and_right_differ_as_outdoors() -> None:
 
 def test_the_drops_have_signs_enough_for_the_side() -> None:
     assert sum(BAND_SIZES) <= 3 * sum(DROP_SIZES)
+
+
+@pytest.mark.parametrize(("hertz", "error"), [(400.0, 5e-5), (60.0, 1e-3)])
+def test_a_hop_is_high_passed_as_a_whole_sound_is(hertz: float, error: float) -> None:
+    rng, high_pass = np.random.default_rng(6), HighPass(hertz)
+    sound = rng.standard_normal((1, 8 * HOP, 2)).astype(np.float32)
+    state, made = tf.zeros((1, STATE_SIZE)), []
+    for hop in np.split(sound, 8, axis=1):
+        filtered, state = high_pass(tf.constant(hop), state)
+        made.append(filtered.numpy())
+    sections = ellip(ORDER, RIPPLE_DB, STOP_DB, hertz, "highpass", fs=RATE, output="sos")
+    np.testing.assert_allclose(np.concatenate(made, axis=1), sosfilt(sections, sound, axis=1), atol=error)
+    _, gains = sosfreqz(sections, [0.15 * hertz, 0.75 * hertz, 1.05 * hertz, 5000.0], fs=RATE)
+    assert np.all(np.abs(gains[:2]) < 1.1e-3)
+    assert np.all(np.abs(gains[2:]) > 0.95)
 
 
 def test_rows_are_joined_in_order() -> None:
