@@ -18,7 +18,7 @@ import soundfile
 from petrichor.bench.client import PATIENCE
 from petrichor.bench.rig import Served
 from petrichor.osc import encode, parse_datagram
-from tests.patches.process import wait_for
+from tests.patches.process import runs, wait_for
 
 TIMEOUT = PATIENCE
 
@@ -135,7 +135,7 @@ class LiveServer(Served):
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
         assert self.process.returncode == 0, self.log
-        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
+        wait_until(lambda: not any(map(runs, children)), "its processes to end")
         assert not left_behind(self.process.pid)
 
 

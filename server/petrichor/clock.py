@@ -17,7 +17,7 @@ import numpy as np
 
 STRETCH, STRETCHES = 0.25, 12  # seconds, and how many of them: three seconds of past make the line
 JUMP = 0.05  # seconds off, from which the line starts anew: another output leads, or the mix stood still
-SLACK = 0.003  # seconds off that are left alone within a phrase: more than the bursts leave, less than is heard
+SLACK = 0.01  # seconds off that are left alone within a phrase: more than a change of the leading output leaves
 SLEW = 5.0  # seconds in which most of what is off beyond that is made up for
 TRIES, QUICK = 8, 5e-6  # looks at two clocks, until they are no more seconds apart than that
 GIVEN = 1024  # times whose frames are remembered: a bundle's messages are not all asked about at once

@@ -90,7 +90,7 @@ class Glide:
         """Rest at `gains`."""
         self._curve = decay_curve(rate)
         self._from = self._target = np.array(gains, np.float64)
-        self._resting, self._whole = self._target.astype(np.float32), gains == (1.0, 1.0)
+        self._rest()
         self._elapsed = len(self._curve)
 
     @property
@@ -109,10 +109,10 @@ class Glide:
             left = float(self._curve[self._elapsed - 1, 0]) if self._elapsed else 1.0
         self._from = self._target + (self._from - self._target) * left
         self._target, self._elapsed = target, 0
-        self._resting, self._whole = target.astype(np.float32), tuple(gains) == (1.0, 1.0)
+        self._rest()
 
     def next(self, frames: int) -> np.ndarray:
-        """Return the gains of the next frames. Shape [frames, 2] while moving, [2] at rest. float32"""
+        """Return the gains of the next frames. Shape [frames, 2] while moving; at rest [2], or [] if equal. float32"""
         if self._elapsed >= len(self._curve):
             return self._resting
         left = self._curve[self._elapsed : self._elapsed + frames]
@@ -121,3 +121,9 @@ class Glide:
         if len(gains) < frames:
             gains = np.concatenate((gains, np.broadcast_to(self._resting, (frames - len(gains), 2))))
         return gains
+
+    def _rest(self) -> None:
+        """Note what is given at rest: where both sides are the same, one number, as arrays of two multiply slowly."""
+        left, right = resting = self._target.astype(np.float32)
+        self._resting = resting[0, ...] if left == right else resting
+        self._whole = bool((self._target == 1.0).all())

@@ -127,8 +127,8 @@ def render_to_file(options: RenderOptions) -> RenderReport:
         with open_repeatable(temporary, options.rate) as file:
             for block in performance:
                 file.write(block)
-                peak = max(peak, float(np.abs(block).max()))
-                power += float(np.square(block, dtype=np.float64).sum())
+                peak = max(peak, float(block.max()), -float(block.min()))
+                power += float(np.vdot(block, block))
         os.replace(temporary, options.output)
     except (OSError, RuntimeError, AssertionError, OutputError) as error:  # soundfile asserts that all was written
         reason = str(error).replace(str(temporary), options.output.name)
@@ -194,7 +194,9 @@ class Performance:
             strip.to(stereo_gains(self._state.strip))
             master.to((amplitude(self._master.fields["gain"]),) * 2)
             count = end - position
-            sound = engine.render(self._state.controls, count) * strip.next(count) * master.next(count)
+            sound = engine.render(self._state.controls, count)
+            for gains in (strip, master):
+                sound = sound if gains.unity else sound * gains.next(count)
             mix = limiter.process(sound)[max(0, limiter.lookahead - position) :]  # what it held at first is silence
             position = end
             if len(mix):

@@ -49,6 +49,14 @@ def wait_for(condition: Callable[[], object], timeout: float, what: Callable[[],
         threading.Event().wait(0.01)
 
 
+def runs(process: int) -> bool:
+    """Whether a process is there and no zombie: who has lost its parent waits for process 1 to notice its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Process:
     """A running program and everything it printed.
 

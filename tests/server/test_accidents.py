@@ -15,6 +15,7 @@ import pytest
 
 from petrichor.osc import encode
 from tests.live_server import Listener, LiveServer, wait_until
+from tests.patches.process import runs
 from tests.sound import level, longest_silence
 
 RATE = 48000
@@ -110,6 +111,6 @@ def test_nothing_outlives_a_killed_server(voice_paths: dict[str, Path], tmp_path
     server.process.kill()
     server.process.wait()
     server.client.close()
-    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
+    wait_until(lambda: not any(map(runs, children)), "its processes to end")
     segments = f"petrichor-{server.process.pid}-*"
     wait_until(lambda: not list(Path("/dev/shm").glob(segments)), "its shared memory to go")

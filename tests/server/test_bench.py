@@ -22,6 +22,7 @@ from petrichor.bench.rig import PITCHES, PROBES, descendants
 from petrichor.controls import Controls
 from petrichor.engine import open_engine
 from petrichor.voice_file import read_voice
+from tests.patches.process import runs
 
 RATE = 48000
 
@@ -135,14 +136,6 @@ def test_sigterm_ends_a_measurement_and_its_server() -> None:
             os.kill(process, signal.SIGKILL)
         bench.communicate()
     assert not [process for process in started if runs(process)]
-
-
-def runs(process: int) -> bool:
-    """Whether it is there and no zombie: who has lost its parent waits for process 1 to notice its end."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_what_the_host_keeps_is_read_where_linux_counts_it(tmp_path: Path) -> None:

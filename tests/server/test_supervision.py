@@ -25,7 +25,7 @@ from petrichor.bench.rig import PITCHES, Rig, descendants
 from petrichor.slots import SLOTS
 from petrichor.supervisor import HANG
 from tests.live_server import TIMEOUT, Listener, LiveServer, left_behind, live_server, wait_until
-from tests.patches.process import wait_for
+from tests.patches.process import runs, wait_for
 from tests.sound import level
 
 RATE = 48000
@@ -267,7 +267,7 @@ def test_signals_end_it_cleanly(voice_paths: dict[str, Path], tmp_path: Path, si
     assert server.process.wait(10) == 0
     assert time.monotonic() - begin < 3
     server.client.close()
-    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its processes to end")
+    wait_until(lambda: not any(map(runs, children)), "its processes to end")
     assert not left_behind(server.process.pid)
     assert soundfile.info(server.recordings / "cut.wav").frames > 0
 
