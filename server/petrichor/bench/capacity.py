@@ -20,7 +20,7 @@ from petrichor.voice_file import read_voice
 
 REACH = {"stream": 100.0, "clip bird": 50.0, "clip rain": 10.0}  # times real time
 FILL = 4096
-AHEAD = 512  # frames: many voices are made in fewer wake-ups than with 256
+AHEAD = 2048  # frames, 43 ms: each wake-up of so many processes finds cold caches, and makes up to 4 hops for it
 TRIES = 2  # at each number: other work of a shared machine may spoil one
 SECONDS = 10.0  # that a number of voices has to hold out
 LOWEST, HIGHEST = -2.0, 1.0  # octaves of the lowest and the highest voice
