@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import deque
 
@@ -10,10 +11,12 @@ import numpy as np
 from petrichor.clip_layer import QUANTUM, Layer
 from petrichor.clips import Clip, ClipMaker, ClipOrder, soften
 from petrichor.controls import Controls
+from petrichor.motion import Motion, axes_of
 
 GLIDE = 0.050  # seconds in which intensity covers 63 % of a change
 QUIETEST = -12.0  # dB at intensity 0; 0 dB at 1
 KNEE = 0.7  # above, peaks of the sum of all layers bend towards 1
+MOVE_QUANTA = 75  # between two steps of a latent vector that moves: 100 ms, as clips are changed no oftener
 POOL = 8  # recent clips kept for the moments when the thread is late
 
 
@@ -25,10 +28,19 @@ class ClipTake:
         rate: Hz.
         controls: What the first clips are made from; intensity starts there without a glide.
         live: Whether clips come from a thread, by `offer`; else they are made when they are needed.
+        held: Where the latent vector starts instead, if not None. Shape [latent_size]
     """
 
-    def __init__(self, maker: ClipMaker, rate: int, controls: Controls, live: bool) -> None:
+    def __init__(
+        self, maker: ClipMaker, rate: int, controls: Controls, live: bool, held: np.ndarray | None = None
+    ) -> None:
         """Set out with no clip."""
+        info = maker.voice.info
+        axes = axes_of(maker.voice.arrays, info.directions, info.latent_size)
+        self._motion = Motion(axes, MOVE_QUANTA * QUANTUM / rate, controls, held)
+        self._asked = controls
+        self._until_move = MOVE_QUANTA
+        controls = self._moved = self._where(controls)
         intensity = maker.voice.info.intensity
         count = int(intensity.get("layers", 1))
         self._maker = maker
@@ -66,11 +78,42 @@ class ClipTake:
         """See `Take.render`."""
         pieces, have = [self._left], self._left.shape[1]
         while have < frames:
-            pieces.append(self._quanta(controls, -(-(frames - have) // QUANTUM)))
+            if controls is not self._asked:
+                self._attend(controls)
+            if self._until_move <= 0:
+                self._move()
+            most = -(-(frames - have) // QUANTUM)
+            pieces.append(self._quanta(self._moved, most if self._motion.resting else min(most, self._until_move)))
             have += pieces[-1].shape[1]
+            self._until_move -= pieces[-1].shape[1] // QUANTUM
         sound = np.concatenate(pieces, axis=1)
         self._left = sound[:, frames:]
         return np.ascontiguousarray(sound[:, :frames].T)
+
+    @property
+    def latent(self) -> np.ndarray:
+        """Where the latent vector is. Shape [latent_size]"""
+        return self._motion.latent
+
+    def _attend(self, controls: Controls) -> None:
+        """Take controls: where they are elsewhere, latent and intensity set out at once."""
+        self._asked = controls
+        if self._motion.attend(controls):
+            self._until_move = 0
+        self._moved = self._where(controls)
+
+    def _move(self) -> None:
+        """Let latent and intensity go one step; the next one comes after so many quanta."""
+        self._until_move = MOVE_QUANTA
+        self._motion.advance(self._asked)
+        self._moved = self._where(self._asked)
+
+    def _where(self, controls: Controls) -> Controls:
+        """Return the controls with latent and intensity where they are now."""
+        latent, intensity = self._motion.latent, self._motion.intensity
+        if intensity == controls.intensity and np.array_equal(latent, controls.latent):
+            return controls
+        return dataclasses.replace(controls, latent=latent, intensity=intensity)
 
     def _quanta(self, controls: Controls, most: int) -> np.ndarray:
         """Make one quantum, or up to `most` where nothing is decided in between. Shape [2, quanta * QUANTUM]"""

@@ -13,6 +13,7 @@ from petrichor import __version__
 from petrichor.config import ServeOptions
 from petrichor.errors import PetrichorError
 from petrichor.folders import default_voices, find_voice
+from petrichor.processes import start_fork_server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +87,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--recordings", type=Path, default=Path("recordings"), help="folder /record writes into (default: %(default)s)"
     )
     parser.add_argument(
+        "--presets", type=Path, default=Path("presets"), help="folder of presets (default: %(default)s)"
+    )
+    parser.add_argument(
         "--max-rate",
         type=int,
         default=5000,
@@ -123,6 +127,7 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    start_fork_server()
     from petrichor.server import Server  # noqa: PLC0415  # each command loads only what it needs
 
     settings = dataclasses.replace(
@@ -130,6 +135,7 @@ def _serve(options: argparse.Namespace) -> None:
         port=options.port,
         stream_port=options.stream_port,
         recordings=options.recordings,
+        presets=options.presets,
         max_rate=options.max_rate,
     )
     with Server(settings) as server:
@@ -175,6 +181,7 @@ def _render(options: argparse.Namespace) -> int:
 
 
 def _play(options: argparse.Namespace) -> None:
+    start_fork_server()
     from petrichor.play import play_demonstration  # noqa: PLC0415
 
     print(f"petrichor: {play_demonstration(_server_options(options), options.output)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from petrichor import __version__
@@ -14,15 +14,19 @@ from petrichor.config import ServeOptions
 from petrichor.controls import one_number
 from petrichor.errors import MessageError
 from petrichor.guard import Allowance
+from petrichor.mirror import Mirror
 from petrichor.orders import Record, Recording
 from petrichor.osc import Address, Message
 from petrichor.parameters import SERVER_COMMANDS
+from petrichor.presets import Presets
 from petrichor.recording import reserve_recording
 from petrichor.status import status_arguments
 from petrichor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 INT32 = 1 << 31  # the first number that an OSC int cannot hold
+SAVES = 4.0, 8.0  # /preset/save in a second, and at once
+LONGEST_MORPH = 3_600_000.0  # ms
 RECORDS = 4.0, 8.0  # /record in a second, and at once: each takes a thread of the audio process, and a file
 MAX_ASKERS = 64  # of recordings, remembered
 
@@ -34,6 +38,8 @@ class Host(Protocol):
     supervisor: Supervisor
     clients: Clients
     conductor: Conductor
+    presets: Presets
+    mirror: Mirror
     sender: Address | None
 
     def order(self, order: object) -> None:
@@ -65,10 +71,13 @@ class Commands:
         self._syncs: list[tuple[Address, int]] = []
         self._recorders: dict[int, Address] = {}  # order → who asked, the last few
         self._orders = 0
-        self._records = Allowance(*RECORDS)
+        self._records, self._saves = Allowance(*RECORDS), Allowance(*SAVES)
         self._take: tuple[int, str] | None = None  # token and path of the recording in progress
         self.handlers: Mapping[str, Callable[[Message], None]] = {
             "/master/gain": desk.set_master,
+            "/preset/save": self._save_preset,
+            "/preset/load": self._load_preset,
+            "/preset/list": lambda message: self._answer("/preset/list.reply", *desk.presets.names()),
             "/record": self._record,
             "/clearSched": self._clear_schedule,
             "/clock": self._clock,
@@ -147,6 +156,21 @@ class Commands:
             self._recorders.pop(self._orders - MAX_ASKERS, None)
         self._desk.order(Record(path, self._orders, self._position_of(message)))
 
+    def _save_preset(self, message: Message) -> None:
+        if not self._saves.take(time.monotonic()):
+            raise MessageError(message.address, f"got more than {SAVES[0]:g} in a second")
+        path = self._desk.presets.save(message.address, _one_name(message, message.args))
+        log.info("saved %s", path)
+        self._answer("/done", message.address, str(path))
+
+    def _load_preset(self, message: Message) -> None:
+        name = _one_name(message, message.args[:1])
+        ms = one_number(message.address, message.args[1:]) if len(message.args) > 1 else 0.0
+        if not 0.0 <= ms <= LONGEST_MORPH:
+            raise MessageError(message.address, f"got {ms:g} ms, expected 0…{LONGEST_MORPH:g}")
+        reply = self.replier(message.address, name)
+        self._desk.presets.load(message.address, name, ms / 1000, time.monotonic(), reply)
+
     def _position_of(self, message: Message) -> int | None:
         return None if message.time is None else self._desk.conductor.position_at(message.time)
 
@@ -184,3 +208,11 @@ class Commands:
             self._answer("/key", clients.key_of(client))  # to be sent back: who forged the address does not see it
             return
         self._answer("/done", message.address)
+        if wanted:
+            self._desk.mirror.tell_all(client)
+
+
+def _one_name(message: Message, args: Sequence[object]) -> str:
+    if len(args) != 1 or not isinstance(args[0], str):
+        raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected a name")
+    return args[0]

@@ -19,6 +19,7 @@ class ServeOptions:
         stream_port: UDP port of sound streams; None takes the next after `port`, 0 lets the system choose.
         voices: Folder of voice files, watched.
         recordings: Folder that `/record` writes into; made when it is first needed.
+        presets: Folder of presets; made when it is first needed.
         device: PortAudio device, "default", or "none".
         rate: Hz of the mix.
         ahead: Frames that are ready before they are asked for, at most; a control is heard that much later.
@@ -32,6 +33,7 @@ class ServeOptions:
     stream_port: int | None = None
     voices: Path = field(default_factory=default_voices)
     recordings: Path = Path("recordings")
+    presets: Path = Path("presets")
     device: str = "default"
     rate: int = 48000
     ahead: int = 256

@@ -11,7 +11,7 @@ import copy
 import itertools
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +24,21 @@ from petrichor.parameters import SERVER_COMMANDS, VOICE_PARAMETERS, Parameter, a
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-ENGINE_FIELDS = ("latent", "truncation", "intensity", "spread", "seed", "draw", "restart")
+ENGINE_FIELDS = (
+    "latent",
+    "direction",
+    "truncation",
+    "intensity",
+    "spread",
+    "glide",
+    "drift",
+    "freeze",
+    "seed",
+    "draw",
+    "restart",
+)
 STRIP_FIELDS = ("gain", "pan", "mute")
+NOWHERE = np.zeros(0, np.float32)  # along no direction
 _draws = itertools.count(1)  # every draw of this process has a number of its own
 
 
@@ -38,6 +51,10 @@ class Controls:
         truncation: Bound of draws, in standard deviations, 0…3.
         intensity: 0 (drizzle, a lone bird) … 1 (downpour, chorus).
         spread: How far each clip's own latent strays from `latent`, 0…1.
+        directions: How far `latent` is moved along each of the voice's directions, -3…3. Shape [directions], float32.
+        glide: Seconds in which latent, directions and intensity reach a new value.
+        drift: How far the latent wanders, 0…1.
+        freeze: Whether the latent is held where it is.
         seed: Seed of strays and noise.
         draw: Number of the last draw; another one starts a fresh clip at once.
         restart: Number of the last draw from a given seed; another one starts the sound anew.
@@ -47,6 +64,10 @@ class Controls:
     truncation: float = 1.0
     intensity: float = 0.5
     spread: float = 0.6
+    directions: np.ndarray = field(default_factory=lambda: NOWHERE)
+    glide: float = 0.0
+    drift: float = 0.0
+    freeze: bool = False
     seed: int = 0
     draw: int = 0
     restart: int = 0
@@ -72,6 +93,10 @@ def controls_of(fields: Fields) -> Controls:
         fields["truncation"],
         fields["intensity"],
         fields["spread"],
+        fields["direction"],
+        0.001 * fields["glide"],
+        fields["drift"],
+        bool(fields["freeze"]),
         fields["seed"],
         fields["draw"],
         fields["restart"],
@@ -96,6 +121,11 @@ class State:
     """
 
     fields: Fields
+
+    @property
+    def told(self) -> dict[str, tuple[object, ...]]:
+        """Every value that can be asked for: parameter → OSC arguments that would set it, in the order of the table."""
+        raise NotImplementedError
 
     def copy(self) -> Self:
         """Return a state that is changed by itself."""
@@ -136,6 +166,11 @@ class MasterState(State):
         """Start at 0 dB."""
         self.fields = {"gain": 0.0}
 
+    @property
+    def told(self) -> dict[str, tuple[object, ...]]:
+        """See `State.told`."""
+        return {"gain": (self.fields["gain"],)}
+
     def change(self, parameter: str, args: Sequence[object]) -> tuple[dict[str, Any], float | None]:
         """See `State.change`."""
         value, clamped = clamped_number(SERVER_COMMANDS[f"/master/{parameter}"], f"/master/{parameter}", args)
@@ -150,17 +185,23 @@ class VoiceState(State):
         latent_size: Coordinates of the latent vector.
         truncation: The voice file's default truncation.
         seed: Seed of the first latent vector.
+        directions: Names of the voice's directions.
 
     Attributes:
-        fields: Every parameter by name, and "latent", "seed", "draw", "restart" and "random" (the generator of draws).
+        fields: Every parameter by name, and "latent", "direction" (one number for each of `directions`), "seed",
+            "draw", "restart" and "random" (the generator of draws).
     """
 
-    def __init__(self, name: str, latent_size: int, truncation: float, seed: int = 1) -> None:
+    def __init__(
+        self, name: str, latent_size: int, truncation: float, seed: int = 1, directions: tuple[str, ...] = ()
+    ) -> None:
         """Draw the first latent vector from `seed` and the voice's name."""
         self.name = name
         self.latent_size = latent_size
+        self.directions = directions
         self.fields: Fields = {p.name: p.default for p in VOICE_PARAMETERS.values() if p.default is not None}
         self.fields["truncation"] = truncation
+        self.fields["direction"] = np.zeros(len(directions), np.float32)
         assign(self.fields, self._seeded((seed + zlib.crc32(name.encode())) & 0x7FFFFFFF))
 
     @property
@@ -173,16 +214,36 @@ class VoiceState(State):
         """The mixer's side."""
         return strip_of(self.fields)
 
-    def fitted(self, latent_size: int) -> VoiceState:
-        """Return a state for a network of another latent size: a latent vector from the same seed, all else the same.
+    @property
+    def told(self) -> dict[str, tuple[object, ...]]:
+        """See `State.told`."""
+        told: dict[str, tuple[object, ...]] = {}
+        for name in VOICE_PARAMETERS:
+            if name == "latent":
+                told[name] = tuple(self.fields[name].tolist())
+            elif name == "direction/NAME":
+                values = self.fields["direction"].tolist()
+                told.update(
+                    {f"direction/{each}": (value,) for each, value in zip(self.directions, values, strict=True)}
+                )
+            elif name in self.fields:
+                told[name] = (self.fields[name],)
+        return told
 
-        For the same size it is this state itself.
+    def fitted(self, latent_size: int, directions: tuple[str, ...]) -> VoiceState:
+        """Return a state for a network of another latent size or other directions.
+
+        A latent vector of another size is drawn from the same seed; directions of the same name stay; so does all else.
+        For the same size and names it is this state itself.
         """
-        if latent_size == self.latent_size:
+        if (latent_size, directions) == (self.latent_size, self.directions):
             return self
         other = self.copy()
-        other.latent_size = latent_size
-        assign(other.fields, other._seeded(self.fields["seed"]))
+        other.latent_size, other.directions = latent_size, directions
+        known = dict(zip(self.directions, self.fields["direction"], strict=True))
+        other.fields["direction"] = np.array([known.get(name, 0.0) for name in directions], np.float32)
+        if latent_size != self.latent_size:
+            assign(other.fields, other._seeded(self.fields["seed"]))
         return other
 
     def change(self, parameter: str, args: Sequence[object]) -> tuple[dict[str, Any], float | None]:
@@ -194,6 +255,9 @@ class VoiceState(State):
             return {f"latent/{self._coordinate(address, parameter)}": one_number(address, args)}, None
         if parameter == "new":
             return self._drawn(address, args), None
+        if parameter.startswith("direction/"):
+            value, clamped = clamped_number(VOICE_PARAMETERS["direction/NAME"], address, args)
+            return {f"direction/{self._direction(address, parameter)}": value}, value if clamped else None
         row = VOICE_PARAMETERS.get(parameter)
         if row is None or row.low is None:
             known = ", ".join(VOICE_PARAMETERS)
@@ -236,6 +300,13 @@ class VoiceState(State):
         if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) < self.latent_size):
             raise MessageError(address, f"coordinate is {text!r:.60}, expected 0…{self.latent_size - 1}")
         return int(text)
+
+    def _direction(self, address: str, parameter: str) -> int:
+        name = parameter.removeprefix("direction/")
+        if name not in self.directions:
+            known = ", ".join(self.directions) or "none"
+            raise MessageError(address, f"{self.name} has no direction {name!r:.60}; it has {known}")
+        return self.directions.index(name)
 
 
 def number(address: str, value: object) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from petrichor import __version__
 from petrichor.audio_host import AudioHost
@@ -20,12 +20,15 @@ from petrichor.config import ServeOptions
 from petrichor.dispatch import Dispatch
 from petrichor.errors import MessageError
 from petrichor.guard import Allowance
+from petrichor.mirror import Mirror, Values
 from petrichor.namespace import Namespace
 from petrichor.osc import Address, Message
-from petrichor.parameters import VOICE_PARAMETERS
+from petrichor.parameters import row_of
+from petrichor.presets import Presets
 from petrichor.segment import Segment
 from petrichor.status import voice_arguments
 from petrichor.supervisor import Supervisor
+from petrichor.voice_file import SUFFIX
 from petrichor.voice_folder import VoiceFolder
 from petrichor.wire import Wire
 
@@ -52,6 +55,8 @@ class Desk:
     Attributes:
         commands: The server's own commands.
         conductor: Says when.
+        mirror: Tells clients what has changed.
+        presets: Saves and loads.
         sender: Who sent the message being obeyed.
     """
 
@@ -80,8 +85,13 @@ class Desk:
         self._dispatch, self._folder = dispatch, folder
         self._stream_port = stream_port
         self._loads, self._warnings = Allowance(*LOADS), Allowance(*WARNINGS)
+        self.mirror = Mirror(wire, lambda: clients.all, self._told)
+        self.presets = Presets(options.presets, self)
         self.commands = Commands(self)
-        self._namespace = Namespace(self, self.commands.handlers, self._clamped)
+        master = dispatch.master
+        self._namespace = Namespace(
+            self, self.commands.handlers, self._clamped, lambda: master.state.told, self._answer_value
+        )
         self.conductor = Conductor(
             SampleClock(segment.meters["line"], options.rate),
             self.obey,
@@ -120,7 +130,17 @@ class Desk:
     def perform(self, name: str, parameter: str, message: Message) -> float | None:
         """Obey a message to a parameter of a voice."""
         self._note_past(name)
-        return self._dispatch.perform(name, parameter, message.args, self._position)
+        clamped = self._dispatch.perform(name, parameter, message.args, self._position)
+        if self._position is None:
+            whole = "latent" if parameter.startswith("latent/") else parameter
+            self.presets.release(name, "latent" if parameter in ("new", "seed") else whole)
+            self.mirror.set_by(f"/{name}/{whole}", self.sender if clamped is None else None)
+        return clamped
+
+    def values(self, name: str) -> Mapping[str, tuple[object, ...]]:
+        """Return the values of a voice that is loaded."""
+        plan = self.supervisor.voices[name].plan
+        return {} if plan is None else plan.state.told
 
     def load(self, name: str, message: Message) -> None:
         """Obey `/V/load`."""
@@ -139,6 +159,32 @@ class Desk:
         self.supervisor.unload(name)
         self.commands.replier(message.address, name)("")
 
+    # What presets ask.
+
+    def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
+        """Return the master's values, the values of every voice that is loaded, and the voices' files."""
+        loaded = {name: voice for name, voice in self.supervisor.voices.items() if voice.plan is not None}
+        files = {name: voice.file.name.removesuffix(SUFFIX) for name, voice in loaded.items()}
+        return self._dispatch.master.state.told, {name: self.values(name) for name in loaded}, files
+
+    def load_voice(self, name: str, file: str, loaded: Callable[[str], None]) -> None:
+        """Load a voice file; `loaded` is told "" once it is heard, else the reason."""
+        try:
+            self.supervisor.load(name, self._folder.find("/preset/load", file), loaded)
+        except MessageError as error:
+            loaded(error.reason)
+
+    def set(self, name: str | None, parameter: str, args: tuple[object, ...]) -> None:
+        """Set a parameter of a voice, or of the master (None)."""
+        if name is None:
+            clamped = self._dispatch.perform_master(parameter, args, None)
+        elif self.loaded(name):
+            clamped = self._dispatch.perform(name, parameter, args, None)
+        else:
+            raise KeyError(name)
+        if clamped is not None:
+            self._warn("/clamped", f"/{name or 'master'}/{parameter}", clamped)
+
     # What commands ask.
 
     def order(self, order: object) -> None:
@@ -154,6 +200,9 @@ class Desk:
         self._note_past(None)
         parameter = message.address.removeprefix("/master/")
         clamped = self._dispatch.perform_master(parameter, message.args, self._position)
+        if self._position is None:
+            self.presets.release(None, parameter)
+            self.mirror.set_by(message.address, self.sender if clamped is None else None)
         if clamped is not None:
             self._warn("/clamped", message.address, clamped)
 
@@ -183,13 +232,23 @@ class Desk:
             "voices": voice_arguments(self.supervisor),
         }
 
+    def _told(self) -> Iterator[Values]:
+        """Give every value by its address, a voice's at a time."""
+        yield {f"/master/{name}": args for name, args in self._dispatch.master.state.told.items()}
+        for name in self.supervisor.voices:
+            yield {f"/{name}/{parameter}": args for parameter, args in self.values(name).items()}
+
+    def _answer_value(self, address: str, args: tuple[object, ...]) -> None:
+        if self.sender is not None:
+            self._wire.send(self.sender, address, *args)
+
     def _note_past(self, name: str | None) -> None:
         if self._position is not None:
             self._past = max(self._past, self._dispatch.horizon(name) - self._position)
 
     def _clamped(self, address: str, value: float) -> None:
-        whole = VOICE_PARAMETERS[address.rpartition("/")[2]].tags == "i"
-        self._warn("/clamped", address, int(value) if whole else float(value))
+        row = row_of(address[1:].partition("/")[2])
+        self._warn("/clamped", address, int(value) if row is not None and row.tags == "i" else float(value))
 
     def _warn(self, path: str, *args: object) -> None:
         """Tell notified clients of a message that was obeyed, but not as it was meant."""

@@ -31,11 +31,13 @@ class Dispatch:
 
     Attributes:
         master: The parameters of the master.
+        changes: Grows whenever values may have changed.
     """
 
     def __init__(self, voices: Mapping[str, HostedVoice], segment: Segment, order: Callable[[object], None]) -> None:
         """Start with nothing to tell."""
         self.master = Plan(MasterState())
+        self.changes = 0
         self._voices = voices
         self._segment = segment
         self._order = order
@@ -81,6 +83,7 @@ class Dispatch:
         """Obey a message of the master; see `perform`."""
         if position is None or position <= self.master.passed:
             self._master_told = True
+            self.changes += 1
             return self.master.perform(parameter, args)
         cue, clamped = self.master.cue(self._number(), position, parameter, args)
         self._strips.setdefault(None, []).append(cue)
@@ -114,8 +117,10 @@ class Dispatch:
         for voice in self._voices.values():
             for plan in {each.plan for each in voice.renderers} | {voice.plan}:
                 if plan is not None and plan.cues and plan.cues[0].position <= position and plan.reach(position):
+                    self.changes += 1
                     self._told.setdefault(voice, set()).update(ENGINE_FIELDS + STRIP_FIELDS)
         if self.master.cues and self.master.reach(position):
+            self.changes += 1
             self._master_told = True
         self.publish()
 
@@ -139,6 +144,7 @@ class Dispatch:
     def introduce(self, renderer: Renderer) -> None:
         """Tell a renderer that has loaded its file everything."""
         plan = renderer.plan
+        self.changes += 1
         assert plan is not None, "given when it was loaded"
         self._segment[renderer.slot].write_controls(plan.state.fields, plan.passed)
         self._forward(renderer, plan.cues)
@@ -147,6 +153,7 @@ class Dispatch:
     def attach(self, renderer: Renderer, fade: float) -> None:
         """Bring a renderer into the mix, in `fade` seconds."""
         plan = renderer.plan
+        self.changes += 1
         assert plan is not None, "given when it was loaded"
         self._order(Attach(renderer.slot, part_of(plan.state.fields, STRIP_FIELDS), fade))
         self._order_cues(renderer.slot, _parts(plan.cues, STRIP_FIELDS))
@@ -170,6 +177,7 @@ class Dispatch:
         self, voice: HostedVoice, plan: Plan[VoiceState], parameter: str, args: Sequence[object], position: int | None
     ) -> float | None:
         if position is None or position <= plan.passed:
+            self.changes += 1
             clamped = plan.perform(parameter, args)
             self._told.setdefault(voice, set()).update(STRIP_FIELDS if parameter in STRIP_FIELDS else ENGINE_FIELDS)
             return clamped

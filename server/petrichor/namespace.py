@@ -15,6 +15,7 @@ from petrichor.errors import MessageError
 from petrichor.osc import Message
 from petrichor.parameters import VOICE_PARAMETERS
 
+ASKED = ("?",)  # as the only argument: what is the value?
 MAX_STARS = 3  # stars and braces in one part of a pattern: more would let a short message cost long matching
 PATTERN = frozenset("*?[]{}")
 
@@ -31,6 +32,9 @@ class Voices(Protocol):
     def perform(self, name: str, parameter: str, message: Message) -> float | None:
         """Obey a message to a parameter; return the clamped value where the given one was out of range."""
 
+    def values(self, name: str) -> Mapping[str, tuple[object, ...]]:
+        """Return the values of a loaded voice: parameter → arguments that would set it."""
+
     def load(self, name: str, message: Message) -> None:
         """Obey `/V/load`; the name may be a new one."""
 
@@ -45,6 +49,8 @@ class Namespace:
         voices: The voices.
         commands: Address → function, for the server's own addresses.
         clamped: Told where a value was out of range: (address, value that is used).
+        master: Gives the values of the master, by name.
+        answer: Gets what was asked for: (address, arguments).
     """
 
     def __init__(
@@ -52,8 +58,11 @@ class Namespace:
         voices: Voices,
         commands: Mapping[str, Callable[[Message], None]],
         clamped: Callable[[str, float], None],
+        master: Callable[[], Mapping[str, tuple[object, ...]]],
+        answer: Callable[[str, tuple[object, ...]], None],
     ) -> None:
         """Keep the parties."""
+        self._master, self._answer = master, answer
         self._voices = voices
         self._commands = commands
         self._clamped = clamped
@@ -64,6 +73,9 @@ class Namespace:
         Raises:
             MessageError: Nobody has that address, or the arguments do not fit.
         """
+        if message.args == ASKED:
+            self._ask(message)
+            return
         if message.address in self._commands:
             self._commands[message.address](message)
             return
@@ -77,7 +89,7 @@ class Namespace:
             raise MessageError(message.address, f"got no parameter, expected one of {', '.join(VOICE_PARAMETERS)}")
         loaded = [name for name in names if self._voices.loaded(name)]
         for name in loaded if len(names) > 1 else names:  # a pattern means the voices that can obey
-            for one in match_parameters(message.address, parameter):
+            for one in self._matching(name, parameter, message):
                 self._obey_voice(name, one, message)
 
     def cueable(self, message: Message) -> bool:
@@ -85,6 +97,40 @@ class Namespace:
         if message.address in self._commands:
             return message.address.startswith("/master/")
         return message.address.rpartition("/")[2] not in ("load", "unload")
+
+    def _ask(self, message: Message) -> None:
+        """Answer a message whose only argument is "?" with the values of what its address matches."""
+        first, _, parameter = message.address[1:].partition("/")
+        if first == "master" and parameter in self._master():
+            self._answer(message.address, self._master()[parameter])
+            return
+        found = False
+        for name in match_names(message.address, first, self._voices.names()):
+            values = self._voices.values(name) if self._voices.loaded(name) else {}
+            vector, slash, index = parameter.partition("/")
+            if vector == "latent" and slash and index.isdecimal() and int(index[:6]) < len(values.get("latent", ())):
+                self._answer(f"/{name}/{parameter}", values["latent"][int(index) :][:1])
+                found = True
+            for one in match_parameters(message.address, parameter, values):
+                self._answer(f"/{name}/{one}", values[one])
+                found = True
+        if not found:
+            raise MessageError(
+                message.address, "there is no such value; values are those of parameters of loaded voices"
+            )
+
+    def _matching(self, name: str, parameter: str, message: Message) -> list[str]:
+        """Return the parameters of a voice that the rest of an address means; a plain one is returned as it is."""
+        if PATTERN.isdisjoint(parameter):
+            return [parameter]
+        known = [
+            row for row in VOICE_PARAMETERS if "/" not in row and row != "unload"
+        ]  # nobody means that by a pattern
+        if "/" in parameter and self._voices.loaded(name):
+            known = [each for each in self._voices.values(name) if "/" in each]
+        if found := match_parameters(message.address, parameter, known):
+            return found
+        raise MessageError(message.address, f"no parameter matches {parameter!r:.60}")
 
     def _obey_voice(self, name: str, parameter: str, message: Message) -> None:
         if parameter in ("load", "unload"):
@@ -118,15 +164,17 @@ def match_names(address: str, pattern: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if expression.fullmatch(name)]
 
 
-def match_parameters(address: str, pattern: str) -> list[str]:
-    """Return the voice parameters that the rest of an address matches; a plain one is returned as it is."""
+def match_parameters(address: str, pattern: str, known: Iterable[str]) -> list[str]:
+    """Return those of the known parameters that the rest of an address matches, part by part."""
     if PATTERN.isdisjoint(pattern):
-        return [pattern]
-    # Not unload: nobody means it by a pattern that means many.
-    found = match_names(address, pattern, [name for name in VOICE_PARAMETERS if "/" not in name and name != "unload"])
-    if not found:
-        raise MessageError(address, f"no parameter matches {pattern!r:.60}")
-    return found
+        return [name for name in known if name == pattern]
+    parts = pattern.split("/")
+    return [
+        name
+        for name in known
+        if name.count("/") == len(parts) - 1
+        and all(match_names(address, part, [each]) for part, each in zip(parts, name.split("/"), strict=True))
+    ]
 
 
 @functools.lru_cache(256)

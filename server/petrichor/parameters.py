@@ -15,7 +15,7 @@ class Parameter:
     """One row of the table.
 
     Attributes:
-        address: OSC address; V stands for a voice's name, N for a coordinate.
+        address: OSC address; V stands for a voice's name, N for a coordinate, NAME for a direction.
         tags: Argument type tags.
         meaning: What it does, for a performer.
         low: Smallest value; smaller ones are clamped to it.
@@ -52,6 +52,19 @@ TABLE: tuple[Parameter, ...] = (
     ),
     Parameter("/V/new", "", "draw a new latent vector"),
     Parameter(
+        "/V/direction/NAME",
+        "f",
+        "move the latent vector along a direction that the voice names (`petrichor voices`)",
+        -3.0,
+        3.0,
+        unit="standard deviations (default: 0)",
+    ),
+    Parameter(
+        "/V/glide", "f", "time in which latent, directions and intensity reach a new value", 0.0, 60_000.0, 0.0, "ms"
+    ),
+    Parameter("/V/drift", "f", "a slow random walk around the latent vector; 1: as far as draws go", 0.0, 1.0, 0.0),
+    Parameter("/V/freeze", "i", "1 holds the latent vector where it is, whatever is asked; 0 lets it go on", 0, 1, 0),
+    Parameter(
         "/V/truncation",
         "f",
         "draws come from a normal distribution truncated at ± this; given latents are clipped to it",
@@ -69,6 +82,9 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("/V/load", "s", "play a voice file of the voice folder under this name, which may be a new one"),
     Parameter("/V/unload", "", "fade the voice out and forget it, until its file changes or it is loaded again"),
     Parameter("/master/gain", "f", "level of everything", -60.0, 12.0, 0.0, "dB"),
+    Parameter("/preset/save", "s", "write every value of every voice into this file of the presets folder"),
+    Parameter("/preset/load", "sf?", "go to what that file says, in so many ms (0): values morph, files are loaded"),
+    Parameter("/preset/list", "", "answers /preset/list.reply with the names of the presets"),
     Parameter("/record", "s?", "record into this file of the recordings folder (.wav, .flac); without a name: stop"),
     Parameter("/clearSched", "", "forget every message that waits for its time"),
     Parameter("/clock", "", "in a bundle: its timetag tells the sender's time, so that its clock's offset is known"),
@@ -81,6 +97,12 @@ TABLE: tuple[Parameter, ...] = (
 
 VOICE_PARAMETERS = {p.name: p for p in TABLE if p.address.startswith("/V/")}
 SERVER_COMMANDS = {p.address: p for p in TABLE if not p.address.startswith("/V/")}
+
+
+def row_of(parameter: str) -> Parameter | None:
+    """Return a voice parameter's row: "latent/3" is one of "latent/N", "direction/bright" of "direction/NAME"."""
+    first, slash, _ = parameter.partition("/")
+    return VOICE_PARAMETERS.get({"latent/": "latent/N", "direction/": "direction/NAME"}.get(first + slash, parameter))
 
 
 def amplitude(decibels: float) -> float:

@@ -79,16 +79,17 @@ class Plan(Generic[S]):
         return bisect.bisect_right(self.cues, position, key=lambda cue: cue.position)
 
 
-def fitted(plan: Plan[VoiceState], latent_size: int) -> Plan[VoiceState]:
-    """Return a plan for a network of another latent size, or `plan` itself for the same size.
+def fitted(plan: Plan[VoiceState], latent_size: int, directions: tuple[str, ...] = ()) -> Plan[VoiceState]:
+    """Return a plan for a network of another latent size or other directions, or `plan` itself for the same.
 
-    Cues on their way go over but for their latents, which are of the old network.
+    Cues on their way go over but for their latents and directions, which are of the old network.
     """
-    if latent_size == plan.state.latent_size:
+    state = plan.state.fitted(latent_size, directions)
+    if state is plan.state:
         return plan
-    other = Plan(plan.state.fitted(latent_size))
+    other = Plan(state)
     other.passed = plan.passed
-    latents = ("latent", "random")
+    latents = ("latent", "random", "direction")
     for cue in plan.cues:
         change = {name: value for name, value in cue.change.items() if name.partition("/")[0] not in latents}
         if change:

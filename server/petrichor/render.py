@@ -9,7 +9,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,13 +157,17 @@ class Performance:
         self.refused = 0
         self._voice, self._options, self._score = voice, options, score
         truncation = voice.info.truncation if options.truncation is None else options.truncation
-        self._state = VoiceState(voice.name, voice.info.latent_size, truncation, options.seed)
+        info = voice.info
+        self._state = VoiceState(voice.name, info.latent_size, truncation, options.seed, info.directions)
         self._state.apply("intensity", (options.intensity,))
         if options.latent is not None:
             latent = read_latent(options.latent, voice.info.latent_size)
             self._state.apply("latent", (latent.astype(">f4").tobytes(),))
+        self._controls = self._state.controls
         self._master = MasterState()
-        self._namespace = Namespace(_OneVoice(self._state), {"/master/gain": self._set_master}, _note_clamp)
+        self._namespace = Namespace(
+            _OneVoice(self._state), {"/master/gain": self._set_master}, _note_clamp, lambda: {}, _ignore
+        )
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Give blocks until the length is reached. Shape [frames, 2], float32"""
@@ -194,7 +198,7 @@ class Performance:
             strip.to(stereo_gains(self._state.strip))
             master.to((amplitude(self._master.fields["gain"]),) * 2)
             count = end - position
-            sound = engine.render(self._state.controls, count)
+            sound = engine.render(self._controls, count)
             for gains in (strip, master):
                 sound = sound if gains.unity else sound * gains.next(count)
             mix = limiter.process(sound)[max(0, limiter.lookahead - position) :]  # what it held at first is silence
@@ -205,6 +209,7 @@ class Performance:
     def _obey(self, message: Message) -> None:
         try:
             self._namespace.obey(message)
+            self._controls = self._state.controls
         except MessageError as error:  # as live: a bad message never stops the sound
             self.refused += 1
             log.warning("at %.3f s: %s", message.time or 0.0, error)
@@ -230,6 +235,10 @@ class _OneVoice:
     def perform(self, name: str, parameter: str, message: Message) -> float | None:
         """Obey a message to a parameter; return the clamped value where it was out of its range."""
         return self._state.apply(parameter, message.args)
+
+    def values(self, name: str) -> Mapping[str, tuple[object, ...]]:
+        """Return none: nobody could be told."""
+        return {}
 
     def load(self, name: str, message: Message) -> None:
         """Refuse.
@@ -285,6 +294,10 @@ def open_repeatable(path: Path, rate: int) -> soundfile.SoundFile:
 
 def _note_clamp(address: str, value: float) -> None:
     log.info("%s is out of range: %g is used", address, value)
+
+
+def _ignore(address: str, args: tuple[object, ...]) -> None:
+    """Tell nobody a value: there is nobody who could have asked."""
 
 
 def _decibels(amplitude: float) -> float:

@@ -73,6 +73,7 @@ class Loaded:
         sample_rate: Hz, of the voice.
         version: See `petrichor.voice_file.Voice`.
         source: The file it was read from: the copy, or the voice file itself.
+        directions: Names of its directions.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Loaded:
     sample_rate: int
     version: str
     source: Path
+    directions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def _open(options: RendererOptions, report: Connection) -> Engine:
         got = f"one hop is {engine.quantum} frames at {options.rate} Hz"
         raise VoiceFileError(options.path, f"{got}, expected at most {LARGEST_QUANTUM}")
     info = voice.info
-    report.send(Loaded(info.kind, info.latent_size, info.truncation, info.sample_rate, voice.version, source))
+    what = (info.kind, info.latent_size, info.truncation, info.sample_rate, voice.version, source, info.directions)
+    report.send(Loaded(*what))
     return engine
 
 
@@ -196,9 +199,11 @@ class Renderer:
         slot, quantum = self._slot, self._engine.quantum
         while not slot.stopping:
             before = slot.ring.fill
-            if before >= slot.low and before + quantum > self._ahead:
+            room = (self._ahead - before) // quantum
+            if before >= slot.low and room < 1:
                 return
-            self._write(quantum)
+            # All at once, but one hop where the mix waits for it: between hops lie 30 us of looking around.
+            self._write(quantum * (1 if before < slot.awaited else max(1, room)))
             slot.beat()  # a slow network is not one that hangs
             if before < slot.awaited <= slot.ring.fill:
                 self._audio.ring()

@@ -62,6 +62,7 @@ class Server:
         self._running = True
         self._handlers: dict[int, Any] = {}  # of signals, as they were before `run`
         self._next_levels = self._next_look = 0.0
+        self._changes = 0  # of values, told or about to be told to clients
         for name in remove_stale_segments():
             log.info("removed %s, left by a server that was killed", name)
         remove_stale_spools()
@@ -201,7 +202,13 @@ class Server:
             self._file_changed(path)
         for path in self._folder.gone():
             self._file_gone(path)
-        self._look_after(time.monotonic())
+        now = time.monotonic()
+        self._look_after(now)
+        self._desk.presets.look(now)
+        if self._dispatch.changes != self._changes:
+            self._changes = self._dispatch.changes
+            self._desk.mirror.touch()
+        self._desk.mirror.look(now)
         self._desk.commands.settle()
 
     def _receive(self) -> None:
@@ -231,8 +238,8 @@ class Server:
         waits = [self._folder.next_look - now, self._next_look - now]
         if len(self._clients):
             waits.append(self._next_levels - now)
-        if self._supervisor.next_restart is not None:
-            waits.append(self._supervisor.next_restart - now)
+        dues = (self._supervisor.next_restart, self._desk.mirror.due, self._desk.presets.due)
+        waits += [due - now for due in dues if due is not None]
         if self._desk.conductor.patience is not None:
             waits.append(self._desk.conductor.patience)
         if self._dispatch.busy:

@@ -12,12 +12,14 @@ import numpy as np
 from petrichor.cues import Cue, Fields
 from petrichor.mailbox import Mailbox
 from petrichor.ring import FRAMES, Ring
-from petrichor.voice_info import MAX_LATENT
+from petrichor.voice_info import MAX_DIRECTIONS, MAX_LATENT
 
 SLOTS = 64  # renderers at once, those being crossfaded included
 CUES = 1 << 16  # bytes of cues that may wait; those that find no room are sent later
-NUMBERS = ("truncation", "intensity", "spread", "seed", "draw", "restart")  # of the controls, besides the latent
-WHOLE = ("seed", "draw", "restart")
+# Of the controls, besides the two vectors.
+NUMBERS = ("truncation", "intensity", "spread", "glide", "drift", "freeze", "seed", "draw", "restart")
+WHOLE = ("freeze", "seed", "draw", "restart")
+VECTORS = ("latent", "direction")
 SLOT = np.dtype(
     [
         ("positions", np.int64, (3,)),
@@ -28,8 +30,9 @@ SLOT = np.dtype(
         ("cleared", np.int64),  # sequence number of the last cue that is to be forgotten if it is still to come
         ("sequence", np.int64),
         ("included", np.int64),  # position up to which the controls include every cue
-        ("numbers", np.float64, (1 + len(NUMBERS),)),
+        ("numbers", np.float64, (2 + len(NUMBERS),)),  # after the sizes of the vectors
         ("latent", np.float32, (MAX_LATENT,)),
+        ("direction", np.float32, (MAX_DIRECTIONS,)),
         ("late", np.int64),  # frames by which beginnings came too late (see `Engine.late`); written by the renderer
         ("concealed", np.int64),  # frames that the mixer had to fill from its past; like the next written by audio
         ("peak", np.float64),  # of the channel in the last interval, linear
@@ -136,10 +139,11 @@ class Slot:
         record = self._record
         sequence = int(record["sequence"])
         record["sequence"][...] = sequence + 1
-        latent = fields["latent"]
+        vectors = [fields[name] for name in VECTORS]
         record["included"][...] = included
-        record["numbers"][:] = (len(latent), *(fields[name] for name in NUMBERS))
-        record["latent"][: len(latent)] = latent
+        record["numbers"][:] = (*map(len, vectors), *(fields[name] for name in NUMBERS))
+        for name, vector in zip(VECTORS, vectors, strict=True):
+            record[name][: len(vector)] = vector
         record["sequence"][...] = sequence + 2
 
     def read_controls(self, known: int = 0) -> tuple[int, Fields | None, int]:
@@ -157,9 +161,10 @@ class Slot:
             before = int(record["sequence"])
             if before == known or before % 2:
                 continue
-            size, *numbers = record["numbers"].tolist()
-            fields: Fields = dict(zip(NUMBERS, numbers, strict=True))
-            fields["latent"] = record["latent"][: int(size)].copy()
+            numbers = record["numbers"].tolist()
+            fields: Fields = dict(zip(NUMBERS, numbers[len(VECTORS) :], strict=True))
+            for name, size in zip(VECTORS, numbers, strict=False):
+                fields[name] = record[name][: int(size)].copy()
             included = int(record["included"])
             if int(record["sequence"]) == before:
                 for name in WHOLE:

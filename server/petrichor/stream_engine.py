@@ -15,6 +15,7 @@ import soxr
 from petrichor.controls import Controls
 from petrichor.interpreter import Network
 from petrichor.latent import generator
+from petrichor.motion import Motion, axes_of
 from petrichor.takes import Takes
 from petrichor.voice_file import Voice
 
@@ -35,7 +36,8 @@ class StreamEngine:
         network = Network(voice)
         network.verify()
         self.quantum = -(-voice.info.frames * rate // voice.info.sample_rate)
-        self._takes = Takes(lambda controls: StreamTake(network, rate, controls), lambda now: now.restart, rate)
+        self._network, self._rate = network, rate
+        self._takes = Takes(self._begin, lambda now: now.restart, rate)
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
         """See `Engine.render`."""
@@ -52,6 +54,11 @@ class StreamEngine:
     def close(self) -> None:
         """See `Engine.close`: there is no thread."""
 
+    def _begin(self, controls: Controls) -> StreamTake:
+        """Begin a take: where the one before is held, if it is."""
+        held = next((take.latent for take in self._takes.all if isinstance(take, StreamTake)), None)
+        return StreamTake(self._network, self._rate, controls, held if controls.freeze else None)
+
 
 class StreamTake:
     """The network from a state of silence on.
@@ -60,11 +67,12 @@ class StreamTake:
         network: Keeps no state between two calls, so takes may share it.
         rate: Hz, of the sound that is given.
         controls: Where latent and intensity start; the seed of the noise.
+        held: Where the latent vector starts instead, if not None. Shape [latent_size]
     """
 
     ready = True
 
-    def __init__(self, network: Network, rate: int, controls: Controls) -> None:
+    def __init__(self, network: Network, rate: int, controls: Controls, held: np.ndarray | None = None) -> None:
         """Start in silence."""
         info = network.voice.info
         self._network = network
@@ -74,14 +82,21 @@ class StreamTake:
         self._resampler: soxr.ResampleStream | None = None
         if rate != info.sample_rate:
             self._resampler = soxr.ResampleStream(info.sample_rate, rate, 2, dtype="float32")
-        self._latent = controls.latent.astype(np.float32)[None]
+        axes = axes_of(network.voice.arrays, info.directions, info.latent_size)
+        self._motion = Motion(axes, info.seconds, controls, held)
+        self._latent = self._motion.latent[None]
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
-        self._settled: Controls | None = controls  # whose values have been reached
+        self._settled: Controls | None = controls if self._motion.resting else None  # whose values have been reached
         rng = generator(controls.seed)
         self._noises = {name: _draws(rng, shape) for name, shape in self._shapes.items() if not name.startswith(STATE)}
         self._states = [name for name in self._shapes if name.startswith(STATE)]
         self._inputs = {name: np.zeros(self._shapes[name], np.float32) for name in self._states}
         self._left = np.zeros((0, 2), np.float32)
+
+    @property
+    def latent(self) -> np.ndarray:
+        """Where the latent vector is. Shape [latent_size]"""
+        return self._motion.latent
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
         """See `Take.render`."""
@@ -125,13 +140,14 @@ class StreamTake:
 
     def _glide(self, controls: Controls) -> None:
         """Move latent and intensity on by one hop."""
-        latent, intensity = controls.latent[None], np.float32(controls.intensity)
-        keep = self._keep
+        motion, keep = self._motion, self._keep
+        motion.advance(controls)
+        latent, intensity = motion.latent[None], np.float32(motion.intensity)
         self._latent = keep * self._latent + (1 - keep) * latent
         self._intensity = keep * self._intensity + (1 - keep) * intensity
         left = max(float(np.abs(self._latent - latent).max()), abs(float(self._intensity[0, 0]) - float(intensity)))
         if left < SETTLED:
-            self._latent, self._settled = latent.astype(np.float32), controls
+            self._latent, self._settled = latent, controls if motion.resting else None
             self._intensity = np.full((1, 1), intensity, np.float32)
 
 

@@ -198,8 +198,10 @@ class Supervisor:
     def _loaded(self, voice: HostedVoice, renderer: Renderer, loaded: Loaded) -> None:
         renderer.loaded, renderer.source = loaded, loaded.source
         if voice.plan is None:
-            voice.plan = Plan(VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._seed))
-        renderer.plan = fitted(voice.plan, loaded.latent_size)
+            voice.plan = Plan(
+                VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._seed, loaded.directions)
+            )
+        renderer.plan = fitted(voice.plan, loaded.latent_size, loaded.directions)
         self._dispatch.introduce(renderer)
         self._pool.ring(renderer)
 

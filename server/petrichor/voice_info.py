@@ -6,6 +6,7 @@ Pure; used wherever voices are described.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 FORMAT = 1
 KINDS = {"clip": "clip", "stream": "step"}  # kind → signature of the network
 MAX_LATENT = 4096
+MAX_DIRECTIONS = 64
+DIRECTION = re.compile(r"[^\s#*,/?\[\]{}]{1,60}")  # a part of an OSC address
 MAX_RATE = 192_000  # Hz
 MAX_FRAMES = 60 * MAX_RATE
 MAX_HOP = 4096  # frames of a stream: a hop has to fit the renderer's ring, and controls are heard only between hops
@@ -108,7 +111,11 @@ class VoiceInfo:
         _expect_outputs(self)
         for name in ("settings", "figures"):
             expect(isinstance(getattr(self, name), Mapping), f"{name} is not an object")
-        expect(all(isinstance(name, str) for name in self.directions), "directions are not all texts")
+        count = len(self.directions)
+        expect(count <= MAX_DIRECTIONS, f"there are {count} directions, expected at most {MAX_DIRECTIONS}")
+        for name in self.directions:
+            good = isinstance(name, str) and DIRECTION.fullmatch(name) is not None
+            expect(good, f"direction {quoted(name)} cannot be part of an OSC address")
 
     @property
     def seconds(self) -> float:

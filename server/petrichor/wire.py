@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 wire_in = logging.getLogger("petrichor.osc.in")
 wire_out = logging.getLogger("petrichor.osc.out")
 QUEUE = 1 << 20  # bytes that may wait to be read; the system may allow less
+BUNDLE = 8192  # bytes of messages that go out as one bundle: Pd's [netreceive] reads 65,536
 BURST = 256  # datagrams taken between two looks at everything else
 
 
@@ -103,9 +104,21 @@ class Wire:
 
     def announce_bundle(self, messages: Sequence[tuple[object, ...]]) -> None:
         """Send messages (path, then arguments) as one bundle to every notified client."""
-        datagram = encode_bundle(None, *(encode(str(path), *args) for path, *args in messages))
         for client in self._clients.all:
-            self._send(datagram, client)
+            self.send_bundle(client, messages)
+
+    def send_bundle(self, client: Address, messages: Sequence[tuple[object, ...]]) -> None:
+        """Send messages (path, then arguments) as one bundle to one address, or as several where they fill more."""
+        parts: list[bytes] = []
+        size = 0
+        for path, *args in messages:
+            part = encode(str(path), *args)
+            if parts and size + len(part) > BUNDLE:
+                self._send(encode_bundle(None, *parts), client)
+                parts, size = [], 0
+            parts.append(part)
+            size += len(part) + 4
+        self._send(encode_bundle(None, *parts), client)
 
     def refuse(self, error: MessageError, sender: Address) -> None:
         """Tell a sender why it is not obeyed, unless it has been told too often."""

@@ -23,6 +23,17 @@ def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]
         yield server
 
 
+@pytest.fixture(scope="module")
+def kept_server(voice_paths: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The same for all tests of a module that leave it as it was."""
+    folder = tmp_path_factory.mktemp("kept") / "voices"
+    folder.mkdir()
+    for name in ("bird", "rain"):
+        shutil.copy(voice_paths[name], folder)
+    with live_server(folder, folder.parent / "recordings") as server:
+        yield server
+
+
 @pytest.fixture
 def play(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]:
     """A server whose only voice, `v`, is the tiny stream."""

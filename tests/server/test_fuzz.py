@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +29,12 @@ numbers = st.one_of(
 )
 arguments = st.lists(st.one_of(numbers, texts, st.binary(max_size=40)), max_size=10)
 names = st.one_of(st.sampled_from(["bird", "rain", "*", "b*", "{bird,rain}", "[br]*", "?", "", "nobody"]), texts)
-parameters = st.one_of(st.sampled_from([*VOICE_PARAMETERS, "latent/0", "latent/7", "latent/8", "*", ""]), texts)
+parameters = st.one_of(
+    st.sampled_from(
+        [*VOICE_PARAMETERS, "latent/0", "latent/7", "latent/8", "direction/bright", "direction/*", "*", ""]
+    ),
+    texts,
+)
 commands = st.sampled_from([row.address for row in TABLE if not row.address.startswith("/V")])
 addresses = st.one_of(st.builds("/{}/{}".format, names, parameters), commands, texts)
 
@@ -70,7 +76,7 @@ class Voices:
     """Two voices in memory."""
 
     def __init__(self) -> None:
-        self.states = {name: VoiceState(name, 8, 1.0) for name in ("bird", "rain")}
+        self.states = {name: VoiceState(name, 8, 1.0, directions=("bright", "7")) for name in ("bird", "rain")}
 
     def names(self) -> list[str]:
         return list(self.states)
@@ -80,6 +86,9 @@ class Voices:
 
     def perform(self, name: str, parameter: str, message: Message) -> float | None:
         return self.states[name].apply(parameter, message.args)
+
+    def values(self, name: str) -> Mapping[str, tuple[object, ...]]:
+        return self.states[name].told
 
     def load(self, name: str, message: Message) -> None:
         pass
@@ -103,7 +112,8 @@ def test_datagrams_are_read_or_refused(datagram: bytes) -> None:
 @given(st.lists(datagrams, max_size=8))
 def test_voices_stay_finite_and_in_range(sent: list[bytes]) -> None:
     voices = Voices()
-    namespace = Namespace(voices, {"/ping": lambda message: None}, lambda address, value: None)
+    commands = {"/ping": lambda message: None}
+    namespace = Namespace(voices, commands, lambda address, value: None, dict, lambda address, args: None)
     for datagram in sent:
         try:
             found = parse_datagram(datagram)

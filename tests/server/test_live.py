@@ -23,8 +23,8 @@ from tests.tiny_voices import BIRD, make_voice
 RATE = 48000
 
 
-def test_manners(server: LiveServer) -> None:
-    client = server.client
+def test_manners(kept_server: LiveServer) -> None:
+    server, client = kept_server, kept_server.client
     assert client.ask("/ping", reply="/pong").args == ()
     assert client.ask("/version", reply="/version.reply").args[0] == "petrichor"
     status = server.status()
@@ -55,11 +55,11 @@ def test_manners(server: LiveServer) -> None:
     ],
 )
 def test_bad_messages_are_answered_and_change_nothing(
-    server: LiveServer, address: str, args: tuple[object, ...], reason: str
+    kept_server: LiveServer, address: str, args: tuple[object, ...], reason: str
 ) -> None:
-    server.client.send(address, *args)
-    assert reason in str(server.client.wait("/fail").args[1])
-    with Listener(server.stream_port) as listener:
+    kept_server.client.send(address, *args)
+    assert reason in str(kept_server.client.wait("/fail").args[1])
+    with Listener(kept_server.stream_port) as listener:
         assert level(listener.take(RATE // 4)) > 0
 
 

@@ -24,15 +24,19 @@ RATE = 48000
 Event = tuple[float, str, tuple[object, ...]]
 SCORE: list[Event] = [
     (0.0, "/v/seed", (3,)),
+    (0.1, "/v/drift", (0.3,)),
+    (0.3, "/v/glide", (250.0,)),
     (0.4, "/v/intensity", (0.9,)),
     (0.4, "/v/gain", (-6.0,)),
     (0.75001, "/v/latent/1", (0.5,)),
     (1.1, "/v/seed", (9,)),
     (1.1, "/v/pan", (0.5,)),
+    (1.2, "/v/freeze", (1,)),
     (1.3, "/master/gain", (-3.0,)),
     (1.5, "/v/new", ()),
     (1.6, "/v/truncation", (0.4,)),
     (1.6, "/v/new", ()),
+    (1.65, "/v/freeze", (0,)),
     (1.7, "/v/intensity", (0.1,)),
     (1.7, "/v/mute", (1,)),
     (1.75, "/v/mute", (0,)),
@@ -95,8 +99,9 @@ def missed(server: LiveServer) -> list[object]:
 
 def settings_of_before(server: LiveServer) -> None:
     """Undo what a score leaves, so that it can be played again."""
-    for address, *args in (("gain", 0.0), ("pan", 0.0), ("truncation", 2.0), ("intensity", 0.5), ("mute", 0)):
-        server.client.send(f"/v/{address}", *args)
+    usual = {"gain": 0.0, "pan": 0.0, "truncation": 2.0, "intensity": 0.5, "mute": 0, "glide": 0.0, "drift": 0.0}
+    for address, value in {**usual, "freeze": 0}.items():
+        server.client.send(f"/v/{address}", value)
     server.client.send("/master/gain", 0.0)
     server.client.settle()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from petrichor.controls import VoiceState
+from petrichor.controls import MasterState, VoiceState
 from petrichor.errors import MessageError
 from petrichor.namespace import Namespace, match_names
 from petrichor.osc import Message
@@ -21,7 +22,7 @@ class FakeVoices:
     """Two voices, and one that is not loaded yet."""
 
     def __init__(self) -> None:
-        self.states = {name: VoiceState(name, 4, 1.0) for name in ("bird", "rain")}
+        self.states = {name: VoiceState(name, 4, 1.0, directions=("bright", "far")) for name in ("bird", "rain")}
         self.loads: list[str] = []
         self.unloads: list[str] = []
 
@@ -33,6 +34,9 @@ class FakeVoices:
 
     def perform(self, name: str, parameter: str, message: Message) -> float | None:
         return self.states[name].apply(parameter, message.args)
+
+    def values(self, name: str) -> Mapping[str, tuple[object, ...]]:
+        return self.states[name].told
 
     def load(self, name: str, message: Message) -> None:
         self.loads.append(name)
@@ -52,8 +56,15 @@ def clamps() -> list[tuple[str, float]]:
 
 
 @pytest.fixture
-def namespace(voices: FakeVoices, clamps: list[tuple[str, float]]) -> Namespace:
-    return Namespace(voices, {"/ping": lambda message: None}, lambda *clamp: clamps.append(clamp))
+def answers() -> dict[str, tuple[object, ...]]:
+    return {}
+
+
+@pytest.fixture
+def namespace(voices: FakeVoices, clamps: list[tuple[str, float]], answers: dict[str, tuple[object, ...]]) -> Namespace:
+    commands = {"/ping": lambda message: None}
+    master = MasterState()
+    return Namespace(voices, commands, lambda *clamp: clamps.append(clamp), lambda: master.told, answers.__setitem__)
 
 
 def test_message_reaches_its_voice_only(namespace: Namespace, voices: FakeVoices) -> None:
@@ -85,8 +96,9 @@ def test_values_out_of_range_are_clamped_and_told(
         if row.tags in ("f", "i") and row.low is not None:
             for value, edge in ((-1e9, row.low), (1e12, row.high)):
                 clamps.clear()
-                namespace.obey(Message(f"/rain/{row.name}", (value,)))
-                assert clamps == [(f"/rain/{row.name}", edge)]
+                address = f"/rain/{row.name}".replace("NAME", "bright")
+                namespace.obey(Message(address, (value,)))
+                assert clamps == [(address, edge)]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,16 @@ def test_values_out_of_range_are_clamped_and_told(
         Message("/rain/mute", ("yes",)),
         Message("/late/gain", (0.0,)),
         Message("/rain/*z", (0.0,)),
+        Message("/rain/direction/dark", (0.0,)),
+        Message("/rain/direction/*z", (0.0,)),
+        Message("/rain/direction", (0.0,)),
+        Message("/rain/direction/bright", ()),
+        Message("/rain/nothing", ("?",)),
+        Message("/rain/latent/4", ("?",)),
+        Message("/rain/new", ("?",)),
+        Message("/rain/gain", ("?", "?")),
+        Message("/late/gain", ("?",)),
+        Message("/ping", ("?",)),
     ],
 )
 def test_bad_messages_are_refused_and_change_nothing(
@@ -123,6 +145,51 @@ def test_bad_messages_are_refused_and_change_nothing(
     after = voices.states["rain"].controls
     np.testing.assert_array_equal(before.latent, after.latent)
     assert (before.intensity, before.seed, before.draw) == (after.intensity, after.seed, after.draw)
+
+
+def test_values_are_told_to_who_asks(
+    namespace: Namespace, voices: FakeVoices, answers: dict[str, tuple[object, ...]]
+) -> None:
+    namespace.obey(Message("/rain/intensity", (0.25,)))
+    namespace.obey(Message("/rain/latent", (0.5, -0.25, 0.125, 1.0)))
+    for asked in ("/rain/intensity", "/*/gain", "/rain/latent", "/rain/latent/2", "/master/gain", "/rain/direction/*"):
+        namespace.obey(Message(asked, ("?",)))
+    assert answers == {
+        "/rain/intensity": (0.25,),
+        "/rain/gain": (0.0,),
+        "/bird/gain": (0.0,),
+        "/rain/latent": (0.5, -0.25, 0.125, 1.0),
+        "/rain/latent/2": (0.125,),
+        "/master/gain": (0.0,),
+        "/rain/direction/bright": (0.0,),
+        "/rain/direction/far": (0.0,),
+    }
+
+
+def test_what_is_told_sets_the_same_values(namespace: Namespace, voices: FakeVoices) -> None:
+    changes = {"intensity": 0.1, "truncation": 2.5, "direction/far": -1.5, "glide": 250.0, "drift": 0.5, "freeze": 1}
+    for parameter, value in {**changes, "gain": -9.0, "pan": 0.25, "mute": 1, "spread": 0.75}.items():
+        namespace.obey(Message(f"/rain/{parameter}", (value,)))
+    told = dict(voices.states["rain"].told)
+    assert told["direction/far"] == (-1.5,) and told["direction/bright"] == (0.0,)
+    assert told.pop("seed") != voices.states["bird"].told["seed"]
+    for parameter, args in told.items():
+        namespace.obey(Message(f"/bird/{parameter}", args))
+    assert {**voices.states["bird"].told, "seed": ()} == {**told, "seed": ()}
+
+
+def test_directions_are_set_by_a_pattern(namespace: Namespace, voices: FakeVoices) -> None:
+    namespace.obey(Message("/*/direction/*", (0.5,)))
+    for state in voices.states.values():
+        np.testing.assert_array_equal(state.controls.directions, [0.5, 0.5])
+
+
+def test_directions_of_the_same_name_stay_with_another_network() -> None:
+    state = VoiceState("rain", 4, 1.0, directions=("bright", "far"))
+    state.apply("direction/far", [2.0])
+    other = state.fitted(4, ("far", "sharp"))
+    np.testing.assert_array_equal(other.controls.directions, [2.0, 0.0])
+    np.testing.assert_array_equal(other.controls.latent, state.controls.latent)
 
 
 def test_latents_as_floats_as_blob_and_one_by_one_are_the_same() -> None:
@@ -164,11 +231,11 @@ def test_seeds_are_repeatable_and_new_is_new() -> None:
 def test_network_of_another_size_keeps_every_value_but_the_latent() -> None:
     state = VoiceState("rain", 16, 1.0)
     state.apply("gain", [-9])
-    other = state.fitted(4)
+    other = state.fitted(4, ())
     assert other.controls.latent.shape == (4,)
     assert state.controls.latent.shape == (16,)
     assert other.fields["gain"] == -9
-    assert state.fitted(16) is state
+    assert state.fitted(16, ()) is state
 
 
 def test_mute_and_the_foot_of_the_range_are_silence() -> None:

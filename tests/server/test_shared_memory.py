@@ -93,14 +93,18 @@ def test_controls_pass_and_are_seen_once() -> None:
         assert seen is not None
         assert included == 123
         np.testing.assert_array_equal(seen.pop("latent"), fields["latent"])
-        assert seen == {name: value for name, value in fields.items() if name != "latent"}
+        np.testing.assert_array_equal(seen.pop("direction"), DIRECTION)
+        assert seen == {name: value for name, value in fields.items() if name not in ("latent", "direction")}
         assert attached[3].read_controls(sequence) == (sequence, None, -1)
         assert attached[2].read_controls() == (0, None, -1)
 
 
+DIRECTION = np.array([0.5, -3.0], np.float32)
+
+
 def fields_of(latent: np.ndarray, **others: float) -> Fields:
-    usual = {"truncation": 1.0, "intensity": 0.5, "spread": 0.6, "seed": 0, "draw": 0, "restart": 0}
-    return {"latent": latent, **usual, **others}
+    usual = {"truncation": 1.0, "intensity": 0.5, "spread": 0.6, "glide": 0.0, "drift": 0.0, "freeze": 0}
+    return {"latent": latent, "direction": DIRECTION, **usual, "seed": 0, "draw": 0, "restart": 0, **others}
 
 
 def _write_controls(name: str, rounds: int) -> None:

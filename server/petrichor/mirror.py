@@ -1,0 +1,77 @@
+"""What notified clients are told of parameters, so that two controllers show the same state. Of the control process.
+
+Whatever changes a value (a message, a cue, a preset, a reload), the values are compared with what was told last, and
+only what differs is sent, a few times a second at most. Who set a value is not told it again: a fader that is being
+drawn would be fought over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from petrichor.osc import Address
+
+INTERVAL = 0.05  # seconds between two tellings
+Values = Mapping[str, tuple[object, ...]]  # address → arguments
+
+
+class Wire(Protocol):
+    """What sends bundles."""
+
+    def send_bundle(self, client: Address, messages: Sequence[tuple[object, ...]]) -> None:
+        """Send messages (path, then arguments) as one bundle."""
+
+
+class Mirror:
+    """Tells clients what has changed.
+
+    Args:
+        wire: Sends bundles.
+        clients: Gives everybody who is notified.
+        values: Gives the values of every parameter now, a part (a voice, the master) at a time.
+    """
+
+    def __init__(self, wire: Wire, clients: Callable[[], set[Address]], values: Callable[[], Iterator[Values]]) -> None:
+        """Start with nothing told."""
+        self._wire, self._clients, self._values = wire, clients, values
+        self._told: dict[str, tuple[object, ...]] = {}
+        self._setters: dict[str, Address | None] = {}  # address → who set it since the last telling; None: several
+        self._changed = False
+        self._next = 0.0
+
+    @property
+    def due(self) -> float | None:
+        """Steady clock at which something is to be told, or None."""
+        return self._next if self._changed else None
+
+    def touch(self) -> None:
+        """Take note that values may have changed."""
+        self._changed = True
+
+    def set_by(self, address: str, client: Address | None) -> None:
+        """Take note that a client has just set a value, as it meant it."""
+        self._setters[address] = client if self._setters.get(address, client) == client else None
+        self._changed = True
+
+    def look(self, now: float) -> None:
+        """Tell what has changed, if it is time."""
+        if not self._changed or now < self._next:
+            return
+        self._changed, self._next = False, now + INTERVAL
+        setters, self._setters = self._setters, {}
+        values = {address: args for part in self._values() for address, args in part.items()}
+        changed = [(address, args) for address, args in values.items() if self._told.get(address) != args]
+        self._told = values
+        if changed:
+            for client in self._clients():
+                self._send(client, [(address, *args) for address, args in changed if setters.get(address) != client])
+
+    def tell_all(self, client: Address) -> None:
+        """Tell a client that is new every value, a voice's in a bundle."""
+        for part in self._values():
+            self._send(client, [(address, *args) for address, args in part.items()])
+
+    def _send(self, client: Address, messages: list[tuple[object, ...]]) -> None:
+        if messages:
+            self._wire.send_bundle(client, messages)

@@ -1,0 +1,219 @@
+"""Presets: what is written is read back, and the way to it; without a server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from petrichor.controls import MasterState, VoiceState
+from petrichor.errors import MessageError
+from petrichor.presets import Presets, from_toml, to_toml
+
+Values = Mapping[str, tuple[object, ...]]
+
+
+class FakeStudio:
+    """Two voices and a master in memory; a third can be loaded."""
+
+    def __init__(self) -> None:
+        self.master = MasterState()
+        self.voices = {name: VoiceState(name, 4, 2.0, directions=("bright",)) for name in ("bird", "rain")}
+        self.files = {"bird": "bird", "rain": "drizzle"}
+        self.loads: list[tuple[str, str, Callable[[str], None]]] = []
+
+    def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
+        return self.master.told, {name: state.told for name, state in self.voices.items()}, self.files
+
+    def load_voice(self, name: str, file: str, loaded: Callable[[str], None]) -> None:
+        self.loads.append((name, file, loaded))
+
+    def set(self, name: str | None, parameter: str, args: tuple[object, ...]) -> None:
+        (self.master if name is None else self.voices[name]).apply(parameter, args)
+
+
+@pytest.fixture
+def studio() -> FakeStudio:
+    return FakeStudio()
+
+
+@pytest.fixture
+def presets(tmp_path: Path, studio: FakeStudio) -> Presets:
+    return Presets(tmp_path / "presets", studio)
+
+
+@pytest.fixture
+def replies() -> list[str]:
+    return []
+
+
+def values(studio: FakeStudio) -> object:
+    master, voices, files = studio.told()
+    return master, {name: {**each, "seed": ()} for name, each in voices.items()}, files
+
+
+def change_all(studio: FakeStudio) -> None:
+    for name, gain in (("bird", -6.0), ("rain", -12.0)):
+        for parameter, args in {
+            "latent": (0.5, -1.0, 0.25, 1.5),
+            "direction/bright": (1.5,),
+            "intensity": (0.9,),
+            "truncation": (1.0,),
+            "glide": (40.0,),
+            "drift": (0.25,),
+            "freeze": (1,),
+            "gain": (gain,),
+            "pan": (-0.5,),
+            "mute": (1,),
+        }.items():
+            studio.set(name, parameter, args)
+    studio.set(None, "gain", (-3.0,))
+
+
+def test_what_is_saved_comes_back(presets: Presets, studio: FakeStudio, replies: list[str]) -> None:
+    before = values(studio)
+    path = presets.save("/preset/save", "calm")
+    assert path.name == "calm.toml" and presets.names() == ["calm"]
+    assert "intensity = 0.5" in path.read_text() and 'file = "drizzle"' in path.read_text()
+    change_all(studio)
+    changed = values(studio)
+    presets.save("/preset/save", "wild.toml")
+    assert changed != before
+    presets.load("/preset/load", "calm", 0.0, 10.0, replies.append)
+    presets.look(10.0)
+    assert values(studio) == before and replies == [""]
+    presets.load("/preset/load", "wild", 0.0, 11.0, replies.append)
+    presets.look(11.0)
+    assert values(studio) == changed and replies == ["", ""]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["calm.toml", "wild.toml"], "nothing else is left"
+
+
+def test_values_morph_and_switches_let_a_voice_sound_on_the_way(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    change_all(studio)
+    presets.save("/preset/save", "wild")
+    for name in studio.voices:
+        studio.set(name, "mute", (0,))
+        studio.set(name, "intensity", (0.1,))
+        studio.set(name, "latent", (0.5, 0.0, 0.25, 1.5))
+    presets.load("/preset/load", "wild", 2.0, 10.0, replies.append)
+    seen = []
+    for step in range(200):
+        presets.look(10.0 + 0.01 * step)
+        rain = studio.voices["rain"].told
+        seen.append((float(str(rain["intensity"][0])), float(str(rain["latent"][1])), rain["mute"][0]))
+    assert all(0 <= after[0] - before[0] < 0.02 for before, after in itertools.pairwise(seen))
+    assert seen[100][0] == pytest.approx(0.5, abs=0.02) and seen[100][1] == pytest.approx(-0.5, abs=0.02)
+    assert {mute for _, _, mute in seen} == {0} and not replies
+    presets.look(12.0)
+    assert studio.voices["rain"].told["mute"] == (1,) and replies == [""]
+    studio.set("rain", "mute", (0,))
+    presets.save("/preset/save", "loud")
+    studio.set("rain", "mute", (1,))
+    presets.load("/preset/load", "loud", 2.0, 20.0, replies.append)
+    assert studio.voices["rain"].told["mute"] == (0,), "at the beginning"
+
+
+def test_a_hand_on_a_value_takes_it_out_of_the_morph(presets: Presets, studio: FakeStudio, replies: list[str]) -> None:
+    change_all(studio)
+    presets.save("/preset/save", "wild")
+    studio.set("rain", "intensity", (0.0,))
+    studio.set("rain", "gain", (0.0,))
+    presets.load("/preset/load", "wild", 1.0, 0.0, replies.append)
+    presets.look(0.5)
+    studio.set("rain", "intensity", (0.2,))
+    presets.release("rain", "intensity")
+    presets.look(2.0)
+    assert studio.voices["rain"].told["intensity"] == (0.2,)
+    assert studio.voices["rain"].told["gain"] == (-12.0,) and replies == [""]
+
+
+def test_a_newer_preset_takes_the_place_of_one_on_its_way(presets: Presets, replies: list[str]) -> None:
+    presets.save("/preset/save", "a")
+    presets.load("/preset/load", "a", 5.0, 0.0, replies.append)
+    presets.load("/preset/load", "a", 0.0, 1.0, replies.append)
+    presets.look(1.0)
+    assert replies == ["another preset is being loaded", ""]
+
+
+def test_voices_that_are_missing_or_play_another_file_are_loaded(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    change_all(studio)
+    presets.save("/preset/save", "wild")
+    bird = studio.voices.pop("bird")
+    studio.files["rain"] = "rain"
+    presets.load("/preset/load", "wild", 0.0, 0.0, replies.append)
+    presets.look(0.0)
+    assert [(name, file) for name, file, _ in studio.loads] == [("bird", "bird"), ("rain", "drizzle")] and not replies
+    studio.voices["bird"] = VoiceState("bird", 4, 2.0, directions=("bright",))
+    studio.loads[0][2]("")
+    assert {**studio.voices["bird"].told, "seed": ()} == {**bird.told, "seed": ()}
+    studio.loads[1][2]("there is no drizzle")
+    presets.look(1.0)
+    assert replies == ["rain: there is no drizzle"]
+
+
+def test_latent_of_another_size_is_told_and_all_else_is_set(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    change_all(studio)
+    presets.save("/preset/save", "wild")
+    studio.voices["rain"] = VoiceState("rain", 7, 2.0)
+    presets.load("/preset/load", "wild", 0.0, 0.0, replies.append)
+    presets.look(0.0)
+    assert "expected 7" in replies[0] and "no direction 'bright'" in replies[0]
+    assert studio.voices["rain"].told["gain"] == (-12.0,)
+
+
+@pytest.mark.parametrize("name", ["", "../calm", "a/b", ".hidden", "x" * 300, "nobody"])
+def test_names_that_leave_the_folder_or_are_not_there(presets: Presets, name: str, replies: list[str]) -> None:
+    with pytest.raises(MessageError):
+        presets.load("/preset/load", name, 0.0, 0.0, replies.append)
+    if name != "nobody":
+        with pytest.raises(MessageError, match="without folders"):
+            presets.save("/preset/save", name)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("voice = [", "Invalid"),
+        ("scene = 1", "expected petrichor, master and voice"),
+        ("voice = 1", "voice is 1, expected a table"),
+        ("[voice.rain]\nloudness = 1", "got voice.rain.loudness"),
+        ("[voice.rain]\nintensity = 'much'", "voice.rain.intensity is 'much', expected a finite number"),
+        ("[voice.rain]\nintensity = nan", "expected a finite number"),
+        ("[voice.rain]\nlatent = [1, true]", "voice.rain.latent is True"),
+        ("[voice.rain]\nfile = 3", "expected the name of a voice file"),
+        ("[voice.rain.direction]\nbright = 'a'", "voice.rain.direction.bright"),
+        ("[voice.'a/b']\ngain = 0", "got the name 'a/b'"),
+        ("[master]\nlatent = [1]", "got master.latent"),
+        ("[voice.rain]\nseed = 3", "got voice.rain.seed"),
+    ],
+)
+def test_files_that_say_something_else_change_nothing(
+    presets: Presets, studio: FakeStudio, tmp_path: Path, text: str, reason: str
+) -> None:
+    before = values(studio)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "odd.toml").write_text(text)
+    with pytest.raises(MessageError, match=reason.replace("[", r"\[")):
+        presets.load("/preset/load", "odd", 0.0, 0.0, lambda _: None)
+    assert values(studio) == before and presets.due is None
+
+
+def test_unwritable_folder_is_told(tmp_path: Path, studio: FakeStudio) -> None:
+    (tmp_path / "presets").write_text("a file")
+    with pytest.raises(MessageError, match="cannot be written"):
+        Presets(tmp_path / "presets", studio).save("/preset/save", "calm")
+
+
+def test_text_is_short_and_readable(studio: FakeStudio) -> None:
+    studio.set("rain", "latent", (0.1, 0.2, -0.3, 1.0))
+    text = to_toml(*studio.told())
+    assert "0.1,\n" in text.replace(" ", "") and "seed" not in text
+    assert from_toml(text).voices["rain"]["latent"] == (0.1, 0.2, -0.3, 1.0)
