@@ -13,7 +13,6 @@ from petrichor import __version__
 from petrichor.config import ServeOptions
 from petrichor.errors import PetrichorError
 from petrichor.folders import default_voices, find_voice
-from petrichor.processes import start_fork_server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,7 +126,6 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    start_fork_server()
     from petrichor.server import Server  # noqa: PLC0415  # each command loads only what it needs
 
     settings = dataclasses.replace(
@@ -181,7 +179,6 @@ def _render(options: argparse.Namespace) -> int:
 
 
 def _play(options: argparse.Namespace) -> None:
-    start_fork_server()
     from petrichor.play import play_demonstration  # noqa: PLC0415
 
     print(f"petrichor: {play_demonstration(_server_options(options), options.output)}")

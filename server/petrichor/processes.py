@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import sys
 from collections.abc import Callable
@@ -43,13 +42,6 @@ def process_context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(SHARED)
     return context
-
-
-def start_fork_server() -> None:
-    """Let the fork server import what processes share, while this process imports its own: called first of all."""
-    process_context()
-    if sys.platform == "linux":
-        multiprocessing.forkserver.ensure_running()
 
 
 def start_process(

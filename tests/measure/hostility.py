@@ -113,7 +113,8 @@ def attack(rig: Rig, count: int, seed: int = 1) -> Counter[str]:
 def set_right(rig: Rig) -> None:
     """Undo what lawful messages among the hostile ones have done."""
     rig.client.ask("/clearSched", reply="/done")
-    for message in (("/master/gain", 0.0), ("/a/gain", 0.0), ("/a/mute", 0), ("/a/pan", 0.0), ("/a/truncation", 3.0)):
+    usual = {"gain": 0.0, "mute": 0, "pan": 0.0, "truncation": 3.0, "glide": 0.0, "drift": 0.0, "freeze": 0}
+    for message in (("/master/gain", 0.0), *((f"/a/{name}", value) for name, value in usual.items())):
         rig.client.send(*message)  # type: ignore[arg-type]
     rig.client.send("/a/latent", *([0.0] * 8))
     rig.client.send("/a/intensity", 1.0)
