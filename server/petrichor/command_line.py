@@ -83,6 +83,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=9000, help="UDP port of OSC control (default: %(default)s)")
     parser.add_argument("--stream-port", type=int, help="UDP port of sound streams (default: the next one)")
     parser.add_argument(
+        "--query",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="describe everything by OSCQuery, over HTTP and WebSocket (default: yes)",
+    )
+    parser.add_argument("--query-port", type=int, help="TCP port of OSCQuery (default: the one after the streams')")
+    parser.add_argument(
         "--recordings", type=Path, default=Path("recordings"), help="folder /record writes into (default: %(default)s)"
     )
     parser.add_argument(
@@ -132,6 +139,8 @@ def _serve(options: argparse.Namespace) -> None:
         _server_options(options),
         port=options.port,
         stream_port=options.stream_port,
+        query=options.query,
+        query_port=options.query_port,
         recordings=options.recordings,
         presets=options.presets,
         max_rate=options.max_rate,

@@ -17,6 +17,8 @@ class ServeOptions:
         host: Address it listens on; loopback unless told otherwise.
         port: UDP port of control messages; 0 lets the system choose.
         stream_port: UDP port of sound streams; None takes the next after `port`, 0 lets the system choose.
+        query: Whether there is an OSCQuery server.
+        query_port: TCP port of OSCQuery; None takes the second after `port`, 0 lets the system choose.
         voices: Folder of voice files, watched.
         recordings: Folder that `/record` writes into; made when it is first needed.
         presets: Folder of presets; made when it is first needed.
@@ -31,6 +33,8 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 9000
     stream_port: int | None = None
+    query: bool = True
+    query_port: int | None = None
     voices: Path = field(default_factory=default_voices)
     recordings: Path = Path("recordings")
     presets: Path = Path("presets")
@@ -50,6 +54,8 @@ class ServeOptions:
         _check("--port", self.port, 0, 65535)
         if self.stream_port is not None:
             _check("--stream-port", self.stream_port, 0, 65535)
+        if self.query_port is not None:
+            _check("--query-port", self.query_port, 0, 65535)
         _check("--rate", self.rate, 8000, 192000)
         _check("--ahead", self.ahead, 128, 8192)
         _check("--max-rate", self.max_rate, 0, 1_000_000)

@@ -6,6 +6,7 @@ server's own commands are functions given by the server. Used by the control pro
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +77,8 @@ class Namespace:
         if message.args == ASKED:
             self._ask(message)
             return
+        if message.args == (None,):  # OSCQuery's type N: no argument
+            message = dataclasses.replace(message, args=())
         if message.address in self._commands:
             self._commands[message.address](message)
             return

@@ -108,7 +108,7 @@ def play_demonstration(options: ServeOptions, output: Path) -> str:
         PetrichorError: There is no voice, or something failed on the way.
     """
     output = output.absolute()
-    settings = dataclasses.replace(options, port=0, stream_port=None, recordings=output.parent)
+    settings = dataclasses.replace(options, port=0, stream_port=None, query=False, recordings=output.parent)
     errors: list[Exception] = []
     finished: list[str] = []
     with Server(settings) as server:

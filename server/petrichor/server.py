@@ -31,6 +31,8 @@ from petrichor.levels import INTERVAL, level_messages
 from petrichor.orders import Detached, Recording, Started
 from petrichor.priority import CONTROL, realtime_priority
 from petrichor.processes import process_context
+from petrichor.query.query_host import QueryHost
+from petrichor.query.query_process import QueryOptions
 from petrichor.renderer_pool import PoolOptions, RendererPool
 from petrichor.segment import Segment, remove_stale_segments
 from petrichor.slots import SLOTS
@@ -107,6 +109,8 @@ class Server:
         wanted = None if options.device == "none" else card
         self._card = CardHost(wanted, segment, self._audio.wake, context, self._device_changed)
         stack.callback(self._card.close)
+        self._query = QueryHost(self._query_options(), context)
+        stack.callback(self._query.close)
         spool = Spool()
         stack.callback(spool.close)
         how = PoolOptions(options.rate, options.ahead, options.realtime)
@@ -118,6 +122,11 @@ class Server:
         self._supervisor = Supervisor(
             pool, self._dispatch, voices, segment, options.rate, options.seed, order, self._wire.announce
         )
+
+    def _query_options(self) -> QueryOptions | None:
+        options = self.options
+        port = (self.port + 2 if options.port else 0) if options.query_port is None else options.query_port
+        return QueryOptions(options.host, port, self.port) if options.query else None
 
     def __enter__(self) -> Server:
         """Return itself."""
@@ -182,8 +191,8 @@ class Server:
 
     def _turn(self) -> None:
         """Wait for something, and do what is to be done."""
-        audio, card = self._audio.sources, self._card.sources
-        sources: list[Any] = [self._wire, self._wake, *audio, *card, *self._supervisor.sources]
+        audio, card, query = self._audio.sources, self._card.sources, self._query.sources
+        sources: list[Any] = [self._wire, self._wake, *audio, *card, *query, *self._supervisor.sources]
         heard, _, _ = select.select(sources, [], [], self._patience())
         for source in heard:
             if source is self._wire:
@@ -194,6 +203,8 @@ class Server:
                 self._wake.hush()
             elif source in card:
                 self._card.attend()
+            elif source in query:
+                self._query.attend()
             else:
                 self._supervisor.attend(source)
         self._dispatch.reach()
@@ -226,6 +237,7 @@ class Server:
                 self._desk.commands.recording_lost()  # one that was asked for while there was no audio process
                 self._supervisor.attach_all()
             self._card.look_after(now)
+            self._query.look_after(now)
             self._clients.expire(now)
             self._wire.look_after(now)
         if now >= self._next_levels and len(self._clients):

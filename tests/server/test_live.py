@@ -239,7 +239,7 @@ def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) 
     folder.mkdir()
     shutil.copy(voice_paths["stream"], folder)
     heard: list[np.ndarray] = []
-    options = ServeOptions(port=0, voices=folder, recordings=tmp_path, device="none", ahead=128)
+    options = ServeOptions(port=0, voices=folder, recordings=tmp_path, device="none", ahead=128, query=False)
     with Server(options) as server:
 
         def listen() -> None:

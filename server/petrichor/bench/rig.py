@@ -50,7 +50,7 @@ class Served:
         self._log = recordings.parent / "server.log"
         command = [sys.executable, "-m", "petrichor", "serve", "--port", "0"]
         command += ["--voices", str(voices), "--recordings", str(recordings)]
-        command += ["--presets", str(recordings.parent / "presets"), *options]
+        command += ["--no-query", "--presets", str(recordings.parent / "presets"), *options]
         with self._log.open("w") as log:
             self.started = time.monotonic()
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
