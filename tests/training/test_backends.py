@@ -27,6 +27,10 @@ from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, TINY_STREAM
 
 ROOT = Path(__file__).parents[2]
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+QUIET["XLA_FLAGS"] = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # compiled once, run thrice
+)
+
 PENALISED = '[fit]\nloss = "wasserstein"\ngradient_penalty = 10.0\ndiscriminator_steps = 2'
 LOOKED_AT = "\n[analysis]\nimage = 32\nviews = [64, 256]\n"
 RECIPES = {
