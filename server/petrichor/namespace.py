@@ -90,10 +90,19 @@ class Namespace:
             raise MessageError(message.address, self._unknown(first))
         if not parameter:
             raise MessageError(message.address, f"got no parameter, expected one of {', '.join(VOICE_PARAMETERS)}")
-        loaded = [name for name in names if self._voices.loaded(name)]
-        for name in loaded if len(names) > 1 else names:  # a pattern means the voices that can obey
-            for one in self._matching(name, parameter, message):
+        if len(names) > 1:  # a pattern means the voices that can obey
+            names = [name for name in names if self._voices.loaded(name)]
+        targets = [(name, one) for name in names for one in self._matching(name, parameter, message)]
+        if names and not targets:
+            raise MessageError(message.address, f"no parameter matches {parameter!r:.60}")
+        problems = []
+        for name, one in targets:
+            try:
                 self._obey_voice(name, one, message)
+            except MessageError as error:  # the others obey all the same
+                problems.append(error)
+        if problems:
+            raise problems[0]
 
     def cueable(self, message: Message) -> bool:
         """Whether a message changes a parameter, so that it can be told ahead of the frame at which it acts."""
@@ -131,9 +140,7 @@ class Namespace:
         ]  # nobody means that by a pattern
         if "/" in parameter and self._voices.loaded(name):
             known = [each for each in self._voices.values(name) if "/" in each]
-        if found := match_parameters(message.address, parameter, known):
-            return found
-        raise MessageError(message.address, f"no parameter matches {parameter!r:.60}")
+        return match_parameters(message.address, parameter, known)
 
     def _obey_voice(self, name: str, parameter: str, message: Message) -> None:
         if parameter in ("load", "unload"):

@@ -184,6 +184,18 @@ def test_directions_are_set_by_a_pattern(namespace: Namespace, voices: FakeVoice
         np.testing.assert_array_equal(state.controls.directions, [0.5, 0.5])
 
 
+def test_voices_that_cannot_obey_a_pattern_keep_no_other_from_it(namespace: Namespace, voices: FakeVoices) -> None:
+    voices.states["bird"] = VoiceState("bird", 3, 1.0)
+    namespace.obey(Message("/*/direction/*", (0.5,)))
+    assert (voices.states["rain"].controls.directions == 0.5).all()
+    with pytest.raises(MessageError, match="bird has no direction"):
+        namespace.obey(Message("/*/direction/far", (0.25,)))
+    assert voices.states["rain"].told["direction/far"] == (0.25,)
+    with pytest.raises(MessageError, match="got 4 values, expected 3"):
+        namespace.obey(Message("/*/latent", (0.5, 0.5, 0.5, 0.5)))
+    assert voices.states["rain"].told["latent"] == (0.5, 0.5, 0.5, 0.5)
+
+
 def test_directions_of_the_same_name_stay_with_another_network() -> None:
     state = VoiceState("rain", 4, 1.0, directions=("bright", "far"))
     state.apply("direction/far", [2.0])

@@ -87,7 +87,7 @@ class Soak:
         """Run it."""
         own = self._options
         voices = {"a": PROBES["probe-1"], "b": PROBES["probe-2"]}
-        options = ["--ahead", str(own.ahead)]
+        options = ["--query", "--ahead", str(own.ahead)]  # all that a server has
         with Rig(voices, options) as rig, Ears(EarsOptions(rig.stream_port, fill=own.fill)) as ears:
             player = threading.Thread(target=self._play, args=(rig,), name="player")
             player.start()

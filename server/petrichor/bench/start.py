@@ -24,7 +24,7 @@ def measure_start(voices: Sequence[Path], times: int) -> list[Figure]:
     files = {path.stem: path for path in voices} or {"a": PROBES["probe-1"], "b": PROBES["probe-2"]}
     delays, ready, memory, load = [], [], [], []
     for _ in range(times):
-        with Rig(files) as rig:
+        with Rig(files, ["--query"]) as rig:  # all that a server has
             ready.append(time.monotonic() - rig.started)
             with Ears(EarsOptions(rig.stream_port)) as ears:
                 ears.wait_for(ears.options.rate // 10)
