@@ -5,9 +5,11 @@ The conductor says when a message acts, the namespace what it means; the desk kn
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from petrichor import __version__
 from petrichor.audio_host import AudioHost
@@ -20,11 +22,14 @@ from petrichor.config import ServeOptions
 from petrichor.dispatch import Dispatch
 from petrichor.errors import MessageError
 from petrichor.guard import Allowance
+from petrichor.mappings import Mappings
 from petrichor.mirror import Mirror, Values
 from petrichor.namespace import Namespace
 from petrichor.osc import Address, Message
 from petrichor.parameters import row_of
+from petrichor.preset_file import Values as Settings
 from petrichor.presets import Presets
+from petrichor.scenes import Scenes
 from petrichor.segment import Segment
 from petrichor.status import voice_arguments
 from petrichor.supervisor import Supervisor
@@ -35,6 +40,7 @@ from petrichor.wire import Wire
 log = logging.getLogger(__name__)
 LOADS = 50.0, 100.0  # /V/load in a second, and at once
 WARNINGS = 200.0, 400.0  # /late and /clamped in a second, and at once
+HEARD = 8  # messages that are remembered, for the console
 
 
 class Desk:
@@ -57,6 +63,8 @@ class Desk:
         conductor: Says when.
         mirror: Tells clients what has changed.
         presets: Saves and loads.
+        scenes: Those of the live set.
+        heard: The last messages that came, with their senders.
         sender: Who sent the message being obeyed.
     """
 
@@ -87,6 +95,10 @@ class Desk:
         self._loads, self._warnings = Allowance(*LOADS), Allowance(*WARNINGS)
         self.mirror = Mirror(wire, lambda: clients.all, self._told)
         self.presets = Presets(options.presets, self)
+        live_set = options.live_set
+        self.scenes = Scenes(live_set.scenes if live_set else (), self.presets)
+        self._mappings = Mappings(live_set.maps if live_set else ())
+        self.heard: deque[tuple[Address, Message]] = deque(maxlen=HEARD)
         self.commands = Commands(self)
         master = dispatch.master
         self._namespace = Namespace(
@@ -101,6 +113,17 @@ class Desk:
             lambda address, seconds: self._warn("/late", address, 1000.0 * seconds),
             lambda seconds: self._warn("/shifted", 1000.0 * seconds),
         )
+
+    def take(self, messages: Sequence[Message], sender: Address) -> None:
+        """Take the messages of one datagram, each as what it means."""
+        meanings: list[Message] = []
+        for message in messages:
+            self.heard.append((sender, message))
+            try:
+                meanings += self._mappings(message)
+            except MessageError as error:
+                self._wire.refuse(error, sender)
+        self.conductor.take(meanings, sender)
 
     def obey(self, message: Message, sender: Address, position: int | None) -> float:
         """Obey a message at once, or at a frame of the mix; return by how many seconds that was past, or 0."""
@@ -185,6 +208,31 @@ class Desk:
         if clamped is not None:
             self._warn("/clamped", f"/{name or 'master'}/{parameter}", clamped)
 
+    # What the start of a live set asks.
+
+    def begin(self) -> dict[str, tuple[str, Callable[[str], None]]]:
+        """Set the master; return the file of each voice of the live set, and what is to be told once it is heard."""
+        if self.options.live_set is None:
+            return {}
+        start = self.options.live_set.start
+        for parameter, args in start.master.items():
+            self.set(None, parameter, args)
+        self._dispatch.publish()
+        return {
+            name: (start.files[name], functools.partial(self._begin_voice, name, values))
+            for name, values in start.voices.items()
+        }
+
+    def _begin_voice(self, name: str, values: Settings, reason: str) -> None:
+        """Set what the live set says of a voice that is heard; why one is not has been told already."""
+        for parameter, args in {} if reason else values.items():
+            try:
+                self.set(name, parameter, args)
+            except (KeyError, MessageError) as error:  # its file was changed since the set was checked
+                log.warning(
+                    "%s: /%s/%s: %s", self.options.live_set and self.options.live_set.path, name, parameter, error
+                )
+
     # What commands ask.
 
     def order(self, order: object) -> None:
@@ -231,6 +279,11 @@ class Desk:
             "refused": self._wire.guard.refused,
             "voices": voice_arguments(self.supervisor),
         }
+
+    @property
+    def master_gain(self) -> float:
+        """Level of everything, dB."""
+        return float(str(self._dispatch.master.state.told["gain"][0]))
 
     def _told(self) -> Iterator[Values]:
         """Give every value by its address, a voice's at a time."""
