@@ -26,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0, 1 for an error that was reported, 130 after Ctrl-C.
     """
     parser = _parser({})
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and ("address" not in options or any(word.startswith("--") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest  # of `send`: what stands behind an option, and numbers such as -1e3
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
@@ -202,7 +205,7 @@ def _server_options(options: argparse.Namespace) -> ServeOptions:
 def _send(options: argparse.Namespace) -> int:
     from petrichor.send import read_arguments, send  # noqa: PLC0415
 
-    args = read_arguments(options.arguments, options.string)
+    args = read_arguments([*options.arguments, *options.rest], options.string)
     fault = ""
     for line, failed in send(options.host, options.port, options.wait, options.address, *args):
         print(line, file=sys.stderr if failed else sys.stdout, flush=True)

@@ -13,8 +13,10 @@ import select
 import signal
 import socket
 import sys
+import termios
 import threading
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -77,7 +79,7 @@ def run(feed: socket.socket, lines: Lines, console: Console) -> None:
         console: Where to draw.
     """
     server = os.getppid()
-    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+    with _no_echo(), Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         picture: dict[str, Any] | None = {}
         while picture is not None and os.getppid() == server:
             live.update(draw(picture, list(lines.last), console.height), refresh=True)
@@ -90,12 +92,25 @@ def run(feed: socket.socket, lines: Lines, console: Console) -> None:
 
 def main() -> None:
     """Run as `python -m petrichor.console FEED LINES`, with the file descriptors that the server gives."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for each in (signal.SIGINT, signal.SIGTTOU):  # the latter: of a terminal that was given to another program
+        signal.signal(each, signal.SIG_IGN)
     name_process("console")
     with contextlib.suppress(OSError):
         os.nice(5)  # sound goes before pictures
     with socket.socket(fileno=int(sys.argv[1])) as feed:
         run(feed, Lines(int(sys.argv[2])), Console(highlight=False))
+
+
+@contextlib.contextmanager
+def _no_echo() -> Iterator[None]:
+    """Let the terminal not show what is typed for the length of a `with`: not even ^C is to tear the picture."""
+    before = termios.tcgetattr(sys.stdout)
+    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    try:
+        termios.tcsetattr(sys.stdout, termios.TCSANOW, quiet)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdout, termios.TCSADRAIN, before)
 
 
 def _newest(feed: socket.socket) -> dict[str, Any] | None:

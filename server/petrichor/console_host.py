@@ -88,8 +88,7 @@ def console(plain: bool) -> Iterator[ConsoleHost | None]:
     Args:
         plain: Whether it is not wanted.
     """
-    dumb = os.environ.get("TERM", "dumb") in ("dumb", "unknown")
-    if plain or dumb or not (sys.stdout.isatty() and sys.stderr.isatty()) or importlib.util.find_spec("rich") is None:
+    if plain or not _has_terminal() or importlib.util.find_spec("rich") is None:
         yield None
         return
     host = ConsoleHost()
@@ -97,6 +96,16 @@ def console(plain: bool) -> Iterator[ConsoleHost | None]:
         yield host
     finally:
         host.close()
+
+
+def _has_terminal() -> bool:
+    """Return whether this is the foreground program of a terminal that can draw."""
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown") or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return False
+    try:
+        return os.tcgetpgrp(OUTPUTS[0]) == os.getpgrp()  # a shell's "&" leaves the terminal to others
+    except OSError:
+        return False
 
 
 def _flush() -> None:

@@ -12,7 +12,8 @@ from rich.text import Text
 BAR = 24  # cells of a meter
 LOWEST = -60.0  # dBFS at its foot
 HOT = -3.0  # dBFS from which a peak is marked
-SMALLEST = 4  # log lines that are shown at least
+SMALLEST = 3  # log lines that are shown before any message is
+MESSAGES = 6
 STATES = {"playing": "green", "loading": "yellow", "failed": "red"}
 
 
@@ -25,16 +26,17 @@ def draw(picture: Mapping[str, Any], lines: Sequence[str], height: int) -> Rende
         height: Rows of the terminal; the log gets what is left.
     """
     if not picture:
-        return Group(_head("petrichor", "starting"), *_log(lines, height - 1))
+        return Group(_head("petrichor", "starting"), *_log(lines, height - 2))
     top: list[RenderableType] = [
         _head("petrichor", picture["where"]),
         _levels(picture),
         _outputs(picture),
         *_listeners(picture),
     ]
-    used = 2 + len(picture["voices"]) + 2 + len(picture["listeners"])
-    messages = [_plain(line, "cyan") for line in picture["messages"][-max(0, min(6, height - used - SMALLEST - 2)) :]]
-    log = _log(lines, max(SMALLEST, height - used - len(messages) - 1))
+    left = height - 5 - len(picture["voices"]) - len(picture["listeners"])  # three heads, the master and the outputs
+    shown = picture["messages"][: -(min(MESSAGES, max(0, left - SMALLEST)) + 1) : -1]  # the newest first
+    messages = [_plain(line, "cyan") for line in shown]
+    log = _log(lines, left - len(messages))
     return Group(*top, _head("received", f"{picture['waiting']} wait for their time"), *messages, *log)
 
 
@@ -101,7 +103,7 @@ def _head(title: str, detail: str) -> Text:
 
 
 def _log(lines: Sequence[str], rows: int) -> list[Text]:
-    shown = list(lines)[-max(1, rows - 1) :]
+    shown = list(lines)[-max(1, rows) :]
     return [_head("log", ""), *(_plain(line, "default") for line in shown)]
 
 

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 LOADS = 50.0, 100.0  # /V/load in a second, and at once
 WARNINGS = 200.0, 400.0  # /late and /clamped in a second, and at once
 HEARD = 8  # messages that are remembered, for the console
+HOUSEKEEPING = frozenset({"/ping", "/sync", "/notify", "/status"})  # of clients: nobody needs to see it
 
 
 class Desk:
@@ -118,7 +119,8 @@ class Desk:
         """Take the messages of one datagram, each as what it means."""
         meanings: list[Message] = []
         for message in messages:
-            self.heard.append((sender, message))
+            if message.address not in HOUSEKEEPING:
+                self.heard.append((sender, message))
             try:
                 meanings += self._mappings(message)
             except MessageError as error:

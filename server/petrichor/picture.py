@@ -40,14 +40,14 @@ def take_picture(desk: Desk, segment: Segment, where: str) -> dict[str, object]:
 
 
 def _voice(voice: HostedVoice, segment: Segment) -> dict[str, Any]:
-    values: Mapping[str, tuple[object, ...]] = voice.plan.state.told if voice.plan is not None else {}
+    values: Mapping[str, Any] = voice.plan.state.fields if voice.plan is not None else {}
     sounds = voice.playing is not None and voice.playing.attached
     level = list(map(decibels, segment[voice.playing.slot].levels)) if voice.playing and sounds else [FLOOR, FLOOR]
     return {
         "name": voice.name,
         "state": voice.status,
         "level": level,
-        **{name: values[name][0] if name in values else None for name in ("intensity", "gain", "mute")},
+        **{name: values.get(name) for name in ("intensity", "gain", "mute")},
     }
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from petrichor.errors import MessageError, OptionError
-from petrichor.osc import Message, encode, parse_datagram
+from petrichor.osc import LARGEST, Message, encode, parse_datagram
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -22,7 +22,6 @@ INT32 = 1 << 31
 LONGEST = 3600.0  # seconds to wait
 LATER = re.compile(r"/(preset/load|scene/(load|next)|record|[^/]+/load)")  # whose /done may come after /synced
 TOKEN = 20_261  # of the sync: any number
-PAIRS = {"/ping": "/pong", "/sync": "/synced"}  # what we send ourselves, where it is asked for
 
 
 def read_arguments(words: Sequence[str], texts: bool) -> list[object]:
@@ -70,9 +69,10 @@ def _converse(
         sock.send(encode("/sync", TOKEN))
         for message in _messages(sock, deadline):
             heard = True
-            synced = synced or message == Message("/synced", (TOKEN,))
+            own = message == Message("/synced", (TOKEN,)) or (message.address == "/pong" and address != "/ping")
+            synced = synced or (own and message.address == "/synced")
             done = done or message.address in ("/done", "/fail")
-            if message.address not in ("/synced", "/pong") or message.address == PAIRS.get(address):
+            if not own:
                 yield _line(message), message.address == "/fail"
             if synced and (done or not later) and not listens:
                 break
@@ -104,10 +104,13 @@ def _argument(word: str) -> object:
 
 
 def _datagram(address: str, args: Sequence[object]) -> bytes:
-    if not address.startswith("/"):
-        raise OptionError(f"got the address {address!r:.60}, expected one that starts with /")
+    if not address.startswith("/") or not address.isprintable() or " " in address:
+        raise OptionError(f"got the address {address!r:.60}, expected one that starts with /, without spaces")
     try:
-        return encode(address, *args)
+        datagram = encode(address, *args)
+        if len(datagram) > LARGEST:
+            raise ValueError(f"got {len(datagram)} bytes, expected {LARGEST} at most")
+        return datagram
     except (ValueError, OverflowError) as error:  # the latter: a number that 32 bits cannot hold
         raise OptionError(f"{address}: cannot be sent: {error}") from error
 
