@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def read_live_set(path: Path) -> LiveSet:
         start = from_document({key: document[key] for key in ("voice", "master") if key in document})
         _check_ranges(start, "")
         scenes = tuple(
-            _scene(table, f"scene {number}", path.parent)
+            _scene(table, f"scene {number}", path.parent, start.files)
             for number, table in enumerate(_tables(document, "scene", MOST_SCENES), 1)
         )
         for number, scene in enumerate(scenes, 1):
@@ -129,7 +129,7 @@ def _serve(table: Any, folder: Path) -> dict[str, Any]:
     return options
 
 
-def _scene(table: Mapping[str, Any], where: str, folder: Path) -> Scene:
+def _scene(table: Mapping[str, Any], where: str, folder: Path, files: Mapping[str, str]) -> Scene:
     _only(table, SCENE, f"{where}: ")
     name = table.get("name")
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= LONGEST_NAME or name == "?":
@@ -145,6 +145,8 @@ def _scene(table: Mapping[str, Any], where: str, folder: Path) -> Scene:
     if inline:
         try:
             preset = from_document(inline)
+            own = {name: files[name] for name in preset.files if name in files and "file" not in inline["voice"][name]}
+            preset = replace(preset, files={**preset.files, **own})
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         _check_ranges(preset, f"{where}: ")

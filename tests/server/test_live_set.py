@@ -18,6 +18,7 @@ from petrichor.live_set import read_live_set
 from petrichor.live_set_check import check_live_set
 from tests.live_server import live_server, wait_until
 
+ROOT = Path(__file__).parents[2]
 SET = """
 [serve]
 device = "none"
@@ -43,7 +44,6 @@ preset = "presets/calm"
 name = "storm"
 seconds = 0.2
 [scene.voice.drops]
-file = "stream"
 intensity = 0.9
 [scene.master]
 gain = -1.5
@@ -82,6 +82,7 @@ def test_a_set_is_read_with_its_paths_beside_it(stage: Path) -> None:
     assert live_set.start.voices["bird"] == {"intensity": (0.25,), "gain": (-6,)}
     assert live_set.start.files == {"bird": "bird", "drops": "stream"} and live_set.start.master == {"gain": (-3,)}
     assert [(scene.name, scene.seconds) for scene in live_set.scenes] == [("calm", 0.0), ("storm", 0.2)]
+    assert live_set.scenes[1].preset.files == {"drops": "stream"}, "what it began with"
     assert live_set.scenes[0].preset.voices == {"bird": {"intensity": (0.125,)}}
     assert [(each.source, each.target, each.low, each.high) for each in live_set.maps] == [
         ("/1/fader1", "/drops/intensity", 0.0, 1.0),
@@ -134,6 +135,16 @@ def test_faults_are_told_before_the_server_starts(
 
 def _voices(stage: Path, text: str) -> list[str]:
     return [] if "voices =" in text else ["--voices", str(stage / "voices")]
+
+
+def test_the_example_of_the_readme_fits_the_voices_that_ship(tmp_path: Path) -> None:
+    (text,) = re.findall(
+        r"^## Live sets$.*?```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "set.toml").write_text(text)
+    live_set = read_live_set(tmp_path / "set.toml")
+    check_live_set(live_set, ROOT / "voices")
+    assert (len(live_set.start.voices), len(live_set.scenes), len(live_set.maps)) == (2, 2, 4)
 
 
 def test_a_set_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
