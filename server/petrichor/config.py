@@ -30,7 +30,7 @@ class ServeOptions:
         seed: Seed of the first latent vectors.
         realtime: Whether sound is made and mixed at real-time priority, where the system allows it.
         max_rate: Datagrams in a second that one source may send; what is more is not read. 0 for no limit.
-        live_set: What is set at the start, the scenes and what foreign addresses mean.
+        live_set: How voices begin, the scenes and what foreign addresses mean.
     """
 
     host: str = "127.0.0.1"

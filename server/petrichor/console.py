@@ -92,7 +92,7 @@ def run(feed: socket.socket, lines: Lines, console: Console) -> None:
 
 def main() -> None:
     """Run as `python -m petrichor.console FEED LINES`, with the file descriptors that the server gives."""
-    for each in (signal.SIGINT, signal.SIGTTOU):  # the latter: of a terminal that was given to another program
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGTTOU):  # the last: another program has the terminal
         signal.signal(each, signal.SIG_IGN)
     name_process("console")
     with contextlib.suppress(OSError):

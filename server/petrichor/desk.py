@@ -5,7 +5,6 @@ The conductor says when a message acts, the namespace what it means; the desk kn
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections import deque
@@ -27,7 +26,6 @@ from petrichor.mirror import Mirror, Values
 from petrichor.namespace import Namespace
 from petrichor.osc import Address, Message
 from petrichor.parameters import row_of
-from petrichor.preset_file import Values as Settings
 from petrichor.presets import Presets
 from petrichor.scenes import Scenes
 from petrichor.segment import Segment
@@ -209,31 +207,6 @@ class Desk:
             raise KeyError(name)
         if clamped is not None:
             self._warn("/clamped", f"/{name or 'master'}/{parameter}", clamped)
-
-    # What the start of a live set asks.
-
-    def begin(self) -> dict[str, tuple[str, Callable[[str], None]]]:
-        """Set the master; return the file of each voice of the live set, and what is to be told once it is heard."""
-        if self.options.live_set is None:
-            return {}
-        start = self.options.live_set.start
-        for parameter, args in start.master.items():
-            self.set(None, parameter, args)
-        self._dispatch.publish()
-        return {
-            name: (start.files[name], functools.partial(self._begin_voice, name, values))
-            for name, values in start.voices.items()
-        }
-
-    def _begin_voice(self, name: str, values: Settings, reason: str) -> None:
-        """Set what the live set says of a voice that is heard; why one is not has been told already."""
-        for parameter, args in {} if reason else values.items():
-            try:
-                self.set(name, parameter, args)
-            except (KeyError, MessageError) as error:  # its file was changed since the set was checked
-                log.warning(
-                    "%s: /%s/%s: %s", self.options.live_set and self.options.live_set.path, name, parameter, error
-                )
 
     # What commands ask.
 

@@ -66,7 +66,7 @@ class LiveSet:
     Attributes:
         path: The file.
         serve: Options of `petrichor serve`, by their names in `ServeOptions`.
-        start: What is set as soon as each voice is heard.
+        start: How the master and each voice begin.
         scenes: In their order.
         maps: What foreign addresses mean.
     """

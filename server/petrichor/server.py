@@ -30,6 +30,7 @@ from petrichor.dispatch import Dispatch
 from petrichor.guard import LOOPBACK
 from petrichor.hosted_voice import HostedVoice
 from petrichor.levels import INTERVAL, level_messages
+from petrichor.live_set import EMPTY
 from petrichor.orders import Detached, Recording, Started
 from petrichor.picture import take_picture
 from petrichor.priority import CONTROL, realtime_priority
@@ -85,14 +86,15 @@ class Server:
         self._load_voices(files)
 
     def _load_voices(self, files: list[Path]) -> None:
-        """Load the voices of the live set, and every other file under its own name."""
+        """Load the voices of the live set, and every other file under its own name; place the master."""
         own = {path.name.removesuffix(SUFFIX): path for path in files}
-        begun = self._desk.begin()
-        for name, (file, heard) in begun.items():
-            self._supervisor.load(name, self._folder.path / (file.removesuffix(SUFFIX) + SUFFIX), heard)
-        for name, path in own.items():
-            if name not in begun:
-                self._supervisor.load(name, path)
+        start = self.options.live_set.start if self.options.live_set else EMPTY
+        begun = {name: self._folder.path / (file.removesuffix(SUFFIX) + SUFFIX) for name, file in start.files.items()}
+        for name, path in {**own, **begun}.items():
+            self._supervisor.load(name, path)
+        for parameter, args in start.master.items():
+            self._desk.set(None, parameter, args)
+        self._dispatch.publish()
 
     def _open(self, stack: ExitStack) -> None:
         options = self.options
@@ -132,7 +134,15 @@ class Server:
         order = self._audio.order
         self._dispatch = Dispatch(voices, segment, order)
         self._supervisor = Supervisor(
-            pool, self._dispatch, voices, segment, options.rate, options.seed, order, self._wire.announce
+            pool,
+            self._dispatch,
+            voices,
+            segment,
+            options.rate,
+            options.seed,
+            order,
+            self._wire.announce,
+            options.live_set.start.voices if options.live_set else {},
         )
 
     def __enter__(self) -> Server:

@@ -210,7 +210,7 @@ def test_a_terminal_that_is_stopped_holds_nobody_up(voices: Path) -> None:
         client = Client(int(found[1]))
         client.settle()
         it.reads.clear()
-        for number in range(3000):  # far more log lines than a pipe holds, and far more to draw than a terminal holds
+        for number in range(1500):  # far more log lines than a pipe holds, and far more to draw than a terminal holds
             client.send("/clearSched")
             if number % 100 == 0:
                 client.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -168,10 +169,12 @@ def test_options_that_are_given_go_before_those_of_the_set(stage: Path, voice_pa
 
 
 def test_a_performance(stage: Path) -> None:
-    with live_server(stage / "voices", stage / "recordings", "none", str(stage / "set.toml")) as server:
+    with contextlib.ExitStack() as stack:
+        options = str(stage / "set.toml"), "--ahead", "512"
+        server = stack.enter_context(live_server(stage / "voices", stage / "recordings", "none", *options))
         assert {name for name, _, _ in server.status()["voices"]} == {"bird", "drops", "stream"}  # type: ignore[attr-defined]
 
-        client = Client(server.port)  # not notified: what it hears are answers
+        client = stack.enter_context(contextlib.closing(Client(server.port)))  # not notified: it hears answers only
 
         def asked(address: str) -> float:
             return float(str(client.ask(address, "?", reply=address).args[0]))
@@ -193,4 +196,16 @@ def test_a_performance(stage: Path) -> None:
         assert client.ask("/scene/load", "calm", reply="/done").args == ("/scene/load", "calm")
         for address, args in (("/1/fader1", ("loud",)), ("/1/fader2", (0.5,)), ("/scene/load", ())):
             assert client.ask(address, *args, reply="/fail").args[0] == address
-        client.close()
+
+
+def test_a_voice_that_is_late_begins_as_the_set_says(stage: Path) -> None:
+    """Its file is broken at first."""
+    whole = (stage / "voices" / "bird.voice").read_bytes()
+    (stage / "voices" / "bird.voice").write_bytes(b"no zip")
+    (stage / "set.toml").write_text("[voice.bird]\nintensity = 0.25\nmute = 1\nfreeze = 1")
+    with live_server(stage / "voices", stage / "recordings", "none", str(stage / "set.toml")) as server:
+        (stage / "voices" / "bird.voice").write_bytes(whole)
+        server.client.wait("/bird/loaded")
+        with contextlib.closing(Client(server.port)) as client:
+            for parameter, value in (("intensity", 0.25), ("mute", 1), ("freeze", 1)):
+                assert client.ask(f"/bird/{parameter}", "?", reply=f"/bird/{parameter}").args == (value,)
