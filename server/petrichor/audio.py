@@ -231,6 +231,10 @@ class AudioProcess:
             self._running = False  # the control process is gone: leave nothing behind
         rows = self._subscribers.status()
         meters, card, mixer = self._segment.meters, self._segment.card, self._mixer
+        listeners = self._segment.listeners
+        for i, row in enumerate(rows[: len(listeners)]):
+            host = int.from_bytes(socket.inet_aton(row.address[0]), "big")
+            listeners[i] = (host, row.address[1], row.fill, row.rate, row.underruns)
         meters["beat"] = now
         meters["subscribers"] = len(rows)
         meters["underruns"] = sum(row.underruns for row in rows) + int(card["underruns"])

@@ -6,12 +6,13 @@ import argparse
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from petrichor import __version__
 from petrichor.config import ServeOptions
-from petrichor.errors import PetrichorError
+from petrichor.errors import OptionError, PetrichorError
 from petrichor.folders import default_voices, find_voice
 
 
@@ -24,7 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, 1 for an error that was reported, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser({})
+    options, rest = parser.parse_known_args(arguments)
+    if rest and ("address" not in options or any(word.startswith("--") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest  # of `send`: what stands behind an option, and numbers such as -1e3
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
@@ -34,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verbose < 2:  # the wire is traced only when asked for twice
         logging.getLogger("petrichor.osc").setLevel(logging.INFO)
     try:
+        if getattr(options, "live_set", None):
+            options = _with_live_set(options.live_set, arguments)
         return int(options.run(options) or 0)
     except PetrichorError as error:
         print(f"petrichor: {error}", file=sys.stderr)
@@ -42,14 +49,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _with_live_set(path: Path, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options anew: those of a live set go before the usual ones, and those that are given before both."""
+    from petrichor.live_set import read_live_set  # noqa: PLC0415  # each command loads only what it needs
+
+    live_set = read_live_set(path)
+    try:
+        ServeOptions(**live_set.serve)
+    except OptionError as error:  # it names the option: the key is called alike
+        key, _, reason = str(error).removeprefix("--").partition(": ")
+        raise OptionError(f"{path.name}: serve.{key.replace('-', '_')}: {reason}") from error
+    options = _parser(live_set.serve).parse_args(arguments)
+    options.live_set = live_set
+    return options
+
+
+def _parser(serve: Mapping[str, Any]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="petrichor", description="Neural birds and rain, played live over OSC from Pure Data and SuperCollider."
     )
     parser.add_argument("--version", action="version", version=f"petrichor {__version__}")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: trace every datagram")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="host the voices of a folder and play them"))
+    _add_serve(commands.add_parser("serve", help="host the voices of a folder and play them"), serve)
+    _add_send(commands.add_parser("send", help="send one OSC message to a server, and print what it answers"))
     _add_render(commands.add_parser("render", help="render one voice into a file, offline and repeatably"))
     _add_play(commands.add_parser("play", help="a 20-s demonstration, driven by real OSC"))
     _add_bench(commands.add_parser("bench", help="measure the server from outside, by its sound"))
@@ -78,7 +101,10 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_serve(parser: argparse.ArgumentParser) -> None:
+def _add_serve(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
+    parser.add_argument(
+        "live_set", nargs="?", type=Path, metavar="SET", help="a live set (.toml): options, voices, scenes, mappings"
+    )
     _add_server_options(parser)
     parser.add_argument("--port", type=int, default=9000, help="UDP port of OSC control (default: %(default)s)")
     parser.add_argument("--stream-port", type=int, help="UDP port of sound streams (default: the next one)")
@@ -101,7 +127,24 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=5000,
         help="datagrams a second read of one sender; 0: all (%(default)s)",
     )
-    parser.set_defaults(run=_serve)
+    parser.add_argument(
+        "--plain", action="store_true", help="plain log lines in a terminal too, in place of the console"
+    )
+    parser.set_defaults(run=_serve, **defaults)
+
+
+def _add_send(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("address", help="OSC address, such as /rain/intensity")
+    parser.add_argument(
+        "arguments", nargs="*", metavar="ARG", help="whole numbers, numbers, else texts; '\"5\"' is a text; ? asks"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="of the server (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=9000, help="of its OSC control (default: %(default)s)")
+    parser.add_argument("-s", "--string", action="store_true", help="take every ARG as a text")
+    parser.add_argument(
+        "--wait", type=float, default=0.5, help="seconds at most to wait for an answer (default: %(default)s)"
+    )
+    parser.set_defaults(run=_send)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +176,8 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from petrichor.server import Server  # noqa: PLC0415  # each command loads only what it needs
+    from petrichor.console_host import console  # noqa: PLC0415  # each command loads only what it needs
+    from petrichor.server import Server  # noqa: PLC0415
 
     settings = dataclasses.replace(
         _server_options(options),
@@ -144,8 +188,13 @@ def _serve(options: argparse.Namespace) -> None:
         recordings=options.recordings,
         presets=options.presets,
         max_rate=options.max_rate,
+        live_set=options.live_set,
     )
-    with Server(settings) as server:
+    if settings.live_set is not None:
+        from petrichor.live_set_check import check_live_set  # noqa: PLC0415
+
+        check_live_set(settings.live_set, settings.voices)
+    with console(options.plain) as view, Server(settings, view) as server:
         print(f"petrichor: OSC on {settings.host}:{server.port}, streams on {server.stream_port}", flush=True)
         server.run()
 
@@ -160,6 +209,17 @@ def _server_options(options: argparse.Namespace) -> ServeOptions:
         seed=options.seed,
         realtime=options.realtime,
     )
+
+
+def _send(options: argparse.Namespace) -> int:
+    from petrichor.send import read_arguments, send  # noqa: PLC0415
+
+    args = read_arguments([*options.arguments, *options.rest], options.string)
+    fault = ""
+    for line, failed in send(options.host, options.port, options.wait, options.address, *args):
+        print(line, file=sys.stderr if failed else sys.stdout, flush=True)
+        fault = fault or (line if failed else "")
+    return 1 if fault else 0
 
 
 def _render(options: argparse.Namespace) -> int:

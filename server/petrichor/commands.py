@@ -14,12 +14,14 @@ from petrichor.config import ServeOptions
 from petrichor.controls import one_number
 from petrichor.errors import MessageError
 from petrichor.guard import Allowance
+from petrichor.live_set import Scene
 from petrichor.mirror import Mirror
 from petrichor.orders import Record, Recording
 from petrichor.osc import Address, Message
 from petrichor.parameters import SERVER_COMMANDS
 from petrichor.presets import Presets
 from petrichor.recording import reserve_recording
+from petrichor.scenes import Scenes
 from petrichor.status import status_arguments
 from petrichor.supervisor import Supervisor
 
@@ -39,6 +41,7 @@ class Host(Protocol):
     clients: Clients
     conductor: Conductor
     presets: Presets
+    scenes: Scenes
     mirror: Mirror
     sender: Address | None
 
@@ -78,6 +81,9 @@ class Commands:
             "/preset/save": self._save_preset,
             "/preset/load": self._load_preset,
             "/preset/list": lambda message: self._answer("/preset/list.reply", *desk.presets.names()),
+            "/scene/load": self._load_scene,
+            "/scene/next": self._next_scene,
+            "/scene/list": lambda message: self._answer("/scene/list.reply", *desk.scenes.names),
             "/record": self._record,
             "/clearSched": self._clear_schedule,
             "/clock": self._clock,
@@ -170,6 +176,17 @@ class Commands:
             raise MessageError(message.address, f"got {ms:g} ms, expected 0…{LONGEST_MORPH:g}")
         reply = self.replier(message.address, name)
         self._desk.presets.load(message.address, name, ms / 1000, time.monotonic(), reply)
+
+    def _load_scene(self, message: Message) -> None:
+        if len(message.args) != 1 or not isinstance(message.args[0], str | int | float):
+            raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one name or number")
+        self._go(message.address, self._desk.scenes.find(message.address, message.args[0]))
+
+    def _next_scene(self, message: Message) -> None:
+        self._go(message.address, self._desk.scenes.following(message.address))
+
+    def _go(self, address: str, scene: Scene) -> None:
+        self._desk.scenes.load(scene, time.monotonic(), self.replier(address, scene.name))
 
     def _position_of(self, message: Message) -> int | None:
         return None if message.time is None else self._desk.conductor.position_at(message.time)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from petrichor.errors import OptionError
 from petrichor.folders import default_voices
+
+if TYPE_CHECKING:  # not needed where there is none, and other commands read this module too
+    from petrichor.live_set import LiveSet
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class ServeOptions:
         seed: Seed of the first latent vectors.
         realtime: Whether sound is made and mixed at real-time priority, where the system allows it.
         max_rate: Datagrams in a second that one source may send; what is more is not read. 0 for no limit.
+        live_set: How voices begin, the scenes and what foreign addresses mean.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +49,7 @@ class ServeOptions:
     seed: int = 1
     realtime: bool = True
     max_rate: int = 5000
+    live_set: LiveSet | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges.

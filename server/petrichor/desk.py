@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from petrichor import __version__
 from petrichor.audio_host import AudioHost
@@ -20,11 +21,13 @@ from petrichor.config import ServeOptions
 from petrichor.dispatch import Dispatch
 from petrichor.errors import MessageError
 from petrichor.guard import Allowance
+from petrichor.mappings import Mappings
 from petrichor.mirror import Mirror, Values
 from petrichor.namespace import Namespace
 from petrichor.osc import Address, Message
 from petrichor.parameters import row_of
 from petrichor.presets import Presets
+from petrichor.scenes import Scenes
 from petrichor.segment import Segment
 from petrichor.status import voice_arguments
 from petrichor.supervisor import Supervisor
@@ -35,6 +38,8 @@ from petrichor.wire import Wire
 log = logging.getLogger(__name__)
 LOADS = 50.0, 100.0  # /V/load in a second, and at once
 WARNINGS = 200.0, 400.0  # /late and /clamped in a second, and at once
+HEARD = 8  # messages that are remembered, for the console
+HOUSEKEEPING = frozenset({"/ping", "/sync", "/notify", "/status"})  # of clients: nobody needs to see it
 
 
 class Desk:
@@ -57,6 +62,8 @@ class Desk:
         conductor: Says when.
         mirror: Tells clients what has changed.
         presets: Saves and loads.
+        scenes: Those of the live set.
+        heard: The last messages that came, with their senders.
         sender: Who sent the message being obeyed.
     """
 
@@ -87,6 +94,10 @@ class Desk:
         self._loads, self._warnings = Allowance(*LOADS), Allowance(*WARNINGS)
         self.mirror = Mirror(wire, lambda: clients.all, self._told)
         self.presets = Presets(options.presets, self)
+        live_set = options.live_set
+        self.scenes = Scenes(live_set.scenes if live_set else (), self.presets)
+        self._mappings = Mappings(live_set.maps if live_set else ())
+        self.heard: deque[tuple[Address, Message]] = deque(maxlen=HEARD)
         self.commands = Commands(self)
         master = dispatch.master
         self._namespace = Namespace(
@@ -101,6 +112,18 @@ class Desk:
             lambda address, seconds: self._warn("/late", address, 1000.0 * seconds),
             lambda seconds: self._warn("/shifted", 1000.0 * seconds),
         )
+
+    def take(self, messages: Sequence[Message], sender: Address) -> None:
+        """Take the messages of one datagram, each as what it means."""
+        meanings: list[Message] = []
+        for message in messages:
+            if message.address not in HOUSEKEEPING:
+                self.heard.append((sender, message))
+            try:
+                meanings += self._mappings(message)
+            except MessageError as error:
+                self._wire.refuse(error, sender)
+        self.conductor.take(meanings, sender)
 
     def obey(self, message: Message, sender: Address, position: int | None) -> float:
         """Obey a message at once, or at a frame of the mix; return by how many seconds that was past, or 0."""
@@ -231,6 +254,11 @@ class Desk:
             "refused": self._wire.guard.refused,
             "voices": voice_arguments(self.supervisor),
         }
+
+    @property
+    def master_gain(self) -> float:
+        """Level of everything, dB."""
+        return float(str(self._dispatch.master.state.told["gain"][0]))
 
     def _told(self) -> Iterator[Values]:
         """Give every value by its address, a voice's at a time."""

@@ -1,4 +1,4 @@
-"""Presets: all parameters of all voices as a readable TOML file, and the way from what plays to what a file says.
+"""Presets: where they are kept, and the way from what plays to what one says.
 
 Owned by the control process. What is not in a file is left as it is; noise and draws are not part of a preset: what
 plays goes on, and becomes what the file says.
@@ -9,48 +9,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import math
 import os
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import tomli_w
 
-from petrichor import __version__
 from petrichor.errors import MessageError
-from petrichor.parameters import VOICE_PARAMETERS
-from petrichor.voice_folder import name_fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from petrichor.preset_file import MAX_BYTES, SUFFIX, Preset, Values, from_toml, to_toml
 
 log = logging.getLogger(__name__)
-SUFFIX = ".toml"
-MAX_BYTES = 4 << 20  # of a preset: 63 voices of 4096 coordinates are 3 MB
 STEP = 0.02  # seconds between two steps of a morph; what a voice glides by is between them
-LEFT_OUT = ("seed",)  # it would begin the sound anew
-Values = Mapping[str, tuple[object, ...]]  # parameter → arguments that set it
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What a file says.
-
-    Attributes:
-        master: Parameters of the master.
-        voices: Name → parameters.
-        files: Name → the voice's file in the voice folder, without its suffix.
-    """
-
-    master: Values
-    voices: Mapping[str, Values]
-    files: Mapping[str, str]
 
 
 class Studio(Protocol):
@@ -160,18 +131,10 @@ class Presets:
         Raises:
             MessageError: There is no such preset, or it is not one; nothing was changed.
         """
-        path = self._path(address, name)
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise MessageError(address, f"{path.name}: larger than {MAX_BYTES} bytes")
-            preset = from_toml(path.read_text("utf-8"))
-        except FileNotFoundError:
-            there = ", ".join(self.names()) or "none"
-            raise MessageError(address, f"there is no preset {name!r:.60}; there: {there:.400}") from None
-        except OSError as error:
-            raise MessageError(address, f"{path.name}: {error.strerror}") from error
-        except ValueError as error:  # of TOML and of UTF-8 too
-            raise MessageError(address, f"{path.name}: {error}") from error
+        self.begin(self._read(address, name), seconds, now, reply)
+
+    def begin(self, preset: Preset, seconds: float, now: float, reply: Callable[[str], None]) -> None:
+        """Set out for what a preset says that was read before; see `load`."""
         self._end("another preset is being loaded")
         self._begin(preset, seconds, now, reply)
 
@@ -196,6 +159,20 @@ class Presets:
             morph.moves = []
             if not morph.waits:
                 self._end("; ".join(morph.problems))
+
+    def _read(self, address: str, name: str) -> Preset:
+        path = self._path(address, name)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise MessageError(address, f"{path.name}: larger than {MAX_BYTES} bytes")
+            return from_toml(path.read_text("utf-8"))
+        except FileNotFoundError:
+            there = ", ".join(self.names()) or "none"
+            raise MessageError(address, f"there is no preset {name!r:.60}; there: {there:.400}") from None
+        except OSError as error:
+            raise MessageError(address, f"{path.name}: {error.strerror}") from error
+        except ValueError as error:  # of TOML and of UTF-8 too
+            raise MessageError(address, f"{path.name}: {error}") from error
 
     def _begin(self, preset: Preset, seconds: float, now: float, reply: Callable[[str], None]) -> None:
         master, voices, files = self._studio.told()
@@ -241,88 +218,6 @@ class Presets:
         if not plain or plain != Path(plain).name or plain.startswith(".") or len(os.fsencode(plain)) > 200:
             raise MessageError(address, f"got {name!r:.60}, expected a name without folders")
         return self._folder.absolute() / (plain + SUFFIX)
-
-
-def to_toml(master: Values, voices: Mapping[str, Values], files: Mapping[str, str]) -> str:
-    """Return a preset as text."""
-    document: dict[str, Any] = {"petrichor": __version__, "master": _plain(master), "voice": {}}
-    for name, values in voices.items():
-        document["voice"][name] = {"file": files.get(name, name), **_plain(values)}
-    return tomli_w.dumps(document)
-
-
-def from_toml(text: str) -> Preset:
-    """Read a preset.
-
-    Raises:
-        ValueError: It is not TOML, or says something else; with what was got and what was expected.
-    """
-    document = tomllib.loads(text)
-    unknown = sorted(set(document) - {"petrichor", "master", "voice"})
-    if unknown:
-        raise ValueError(f"got {', '.join(unknown)[:80]}, expected petrichor, master and voice")
-    voices, files = {}, {}
-    for name, value in _table("voice", document.get("voice", {})).items():
-        if fault := name_fault(name):
-            raise ValueError(f"voice: {fault}")
-        table = dict(_table(f"voice.{name}", value))
-        files[name] = table.pop("file", name)
-        if not isinstance(files[name], str):
-            raise ValueError(f"voice.{name}.file is {files[name]!r:.40}, expected the name of a voice file")
-        voices[name] = _values(f"voice.{name}", table)
-    master = _values("master", _table("master", document.get("master", {})), ("gain",))
-    return Preset(master, voices, files)
-
-
-def _plain(values: Values) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for parameter, args in values.items():
-        first, slash, name = parameter.partition("/")
-        numbers = [_short(arg) for arg in args]
-        if parameter in LEFT_OUT:
-            continue
-        if slash:
-            table.setdefault(first, {})[name] = numbers[0]
-        else:
-            table[parameter] = numbers if parameter == "latent" else numbers[0]
-    return table
-
-
-def _short(number: object) -> object:
-    """Return a number with no more digits than float32, in which it came, knows."""
-    return float(str(np.float32(number))) if isinstance(number, float) else number
-
-
-def _values(where: str, table: Mapping[str, Any], known: Iterable[str] = ()) -> Values:
-    """Return a table's parameters as arguments."""
-    values: dict[str, tuple[object, ...]] = {}
-    known = tuple(known) or tuple(
-        row.name for row in VOICE_PARAMETERS.values() if row.low is not None and row.name not in LEFT_OUT
-    )
-    for name, value in table.items():
-        if name == "direction" and known != ("gain",):
-            for each, number in _table(f"{where}.direction", value).items():
-                values[f"direction/{each}"] = _numbers(f"{where}.direction.{each}", [number])
-        elif name == "latent" and isinstance(value, list) and known != ("gain",):
-            values["latent"] = _numbers(f"{where}.latent", value)
-        elif name in known:
-            values[name] = _numbers(f"{where}.{name}", [value])
-        else:
-            raise ValueError(f"got {where}.{name:.40}, expected latent, direction, {', '.join(known)}")
-    return values
-
-
-def _numbers(where: str, values: list[Any]) -> tuple[object, ...]:
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"{where} is {value!r:.40}, expected a finite number")
-    return tuple(values)
-
-
-def _table(where: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where} is {value!r:.40}, expected a table")
-    return value
 
 
 def _moves(voice: str | None, now: Values, wanted: Values) -> list[_Move]:

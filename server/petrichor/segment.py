@@ -35,6 +35,17 @@ METERS = np.dtype(  # written by the audio process
     ],
     align=True,
 )
+LISTENERS = np.dtype(  # written by the audio process: who they are; as many as `subscribers` says, as far as they fit
+    [
+        ("host", np.uint32),  # IPv4
+        ("port", np.int32),
+        ("fill", np.int32),  # frames
+        ("rate", np.int32),  # Hz
+        ("underruns", np.int64),
+    ],
+    align=True,
+)
+MOST_LISTENERS = 32
 CARD = np.dtype(  # written by the sound card's process
     [
         ("active", np.int64),
@@ -49,7 +60,16 @@ CARD = np.dtype(  # written by the sound card's process
 )
 MAIL = np.dtype([("positions", np.int64, (2,)), ("data", np.uint8, (ORDERS,))], align=True)
 SOUND = np.dtype([("samples", np.float32, (HISTORY, 2))])
-SEGMENT = np.dtype([("meters", METERS), ("card", CARD), ("orders", MAIL), ("timeline", SOUND)], align=True)
+SEGMENT = np.dtype(
+    [
+        ("meters", METERS),
+        ("listeners", LISTENERS, (MOST_LISTENERS,)),
+        ("card", CARD),
+        ("orders", MAIL),
+        ("timeline", SOUND),
+    ],
+    align=True,
+)
 
 
 class Segment:
@@ -78,6 +98,7 @@ class Segment:
         if self._owner:
             head["meters"]["line"] = np.nan
         self._meters: np.ndarray | None = head["meters"].reshape(())
+        self._listeners: np.ndarray | None = head["listeners"][0]
         self._card: np.ndarray | None = head["card"].reshape(())
         self.timeline = Timeline(head["timeline"]["samples"][0], self._meters["position"])
         self.orders = Mailbox(head["orders"]["positions"][0], head["orders"]["data"][0])
@@ -103,6 +124,12 @@ class Segment:
         return self._meters
 
     @property
+    def listeners(self) -> np.ndarray:
+        """The subscribers of the stream: records with the fields of `LISTENERS`. Shape [32]"""
+        assert self._listeners is not None, "closed"
+        return self._listeners
+
+    @property
     def card(self) -> np.ndarray:
         """The sound card's figures: a record with the fields of `CARD`."""
         assert self._card is not None, "closed"
@@ -111,7 +138,7 @@ class Segment:
     def close(self) -> None:
         """Let go of the segment, and remove it where this object made it."""
         self._slots.clear()
-        self._meters = self._card = None
+        self._meters = self._listeners = self._card = None
         del self.timeline, self.orders
         try:
             self._memory.close()

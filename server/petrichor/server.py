@@ -23,12 +23,16 @@ from petrichor.card import CardOptions
 from petrichor.card_host import CardHost
 from petrichor.clients import Clients
 from petrichor.config import ServeOptions
+from petrichor.console_host import INTERVAL as PICTURES
+from petrichor.console_host import ConsoleHost
 from petrichor.desk import Desk
 from petrichor.dispatch import Dispatch
 from petrichor.guard import LOOPBACK
 from petrichor.hosted_voice import HostedVoice
 from petrichor.levels import INTERVAL, level_messages
+from petrichor.live_set import EMPTY
 from petrichor.orders import Detached, Recording, Started
+from petrichor.picture import take_picture
 from petrichor.priority import CONTROL, realtime_priority
 from petrichor.processes import process_context
 from petrichor.query.query_host import QueryHost
@@ -53,17 +57,19 @@ class Server:
 
     Args:
         options: See `ServeOptions`.
+        console: Shown what there is to see, a few times a second.
 
     Raises:
         OptionError: A port is taken.
     """
 
-    def __init__(self, options: ServeOptions) -> None:
+    def __init__(self, options: ServeOptions, console: ConsoleHost | None = None) -> None:
         """Bind the sockets, make the shared memory, start the other processes and load the voices."""
         self.options = options
         self._running = True
         self._handlers: dict[int, Any] = {}  # of signals, as they were before `run`
-        self._next_levels = self._next_look = 0.0
+        self._console = console
+        self._next_levels = self._next_look = self._next_picture = 0.0
         self._changes = 0  # of values, told or about to be told to clients
         for name in remove_stale_segments():
             log.info("removed %s, left by a server that was killed", name)
@@ -76,9 +82,21 @@ class Server:
                 "listening on %s: whoever can reach this machine there can play it, load voices, record and listen",
                 options.host,
             )
-        for path in self._folder.files():
+        files = self._folder.files()
+        for path in files:
             self._folder.note(path)
-            self._supervisor.load(path.name.removesuffix(SUFFIX), path)
+        self._load_voices(files)
+
+    def _load_voices(self, files: list[Path]) -> None:
+        """Load the voices of the live set, and every other file under its own name; place the master."""
+        own = {path.name.removesuffix(SUFFIX): path for path in files}
+        start = self.options.live_set.start if self.options.live_set else EMPTY
+        begun = {name: self._folder.path / (file.removesuffix(SUFFIX) + SUFFIX) for name, file in start.files.items()}
+        for name, path in {**own, **begun}.items():
+            self._supervisor.load(name, path)
+        for parameter, args in start.master.items():
+            self._desk.set(None, parameter, args)
+        self._dispatch.publish()
 
     def _open(self, stack: ExitStack) -> None:
         options = self.options
@@ -120,7 +138,15 @@ class Server:
         order = self._audio.order
         self._dispatch = Dispatch(voices, segment, order)
         self._supervisor = Supervisor(
-            pool, self._dispatch, voices, segment, options.rate, options.seed, order, self._wire.announce
+            pool,
+            self._dispatch,
+            voices,
+            segment,
+            options.rate,
+            options.seed,
+            order,
+            self._wire.announce,
+            options.live_set.start.voices if options.live_set else {},
         )
 
     def _query_options(self) -> QueryOptions | None:
@@ -226,7 +252,7 @@ class Server:
         now = time.monotonic()
         for messages, sender in self._wire.receive():
             self._clients.heard(sender, now)
-            self._desk.conductor.take(messages, sender)
+            self._desk.take(messages, sender)
 
     def _look_after(self, now: float) -> None:
         restart = self._supervisor.next_restart
@@ -244,12 +270,19 @@ class Server:
             self._next_levels = now + INTERVAL
             self._wire.announce_bundle(level_messages(self._segment, self._supervisor.voices))
 
+        if self._console is not None and now >= self._next_picture:
+            self._next_picture = now + PICTURES
+            where = f"OSC on {self.options.host}:{self.port}, streams on {self.stream_port}"
+            self._console.show(take_picture(self._desk, self._segment, where))
+
     def _patience(self) -> float:
         """Return the seconds until something is to be done even if nothing is heard."""
         now = time.monotonic()
         waits = [self._folder.next_look - now, self._next_look - now]
         if len(self._clients):
             waits.append(self._next_levels - now)
+        if self._console is not None:
+            waits.append(self._next_picture - now)
         dues = (self._supervisor.next_restart, self._desk.mirror.due, self._desk.presets.due)
         waits += [due - now for due in dues if due is not None]
         if self._desk.conductor.patience is not None:

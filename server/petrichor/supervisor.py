@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from petrichor.controls import VoiceState
 from petrichor.dispatch import Dispatch
-from petrichor.errors import PetrichorError
+from petrichor.errors import MessageError, PetrichorError
 from petrichor.hosted_voice import HostedVoice, Renderer, Reply
 from petrichor.orders import Detach
 from petrichor.plan import Plan, fitted
+from petrichor.preset_file import Values
 from petrichor.processes import backoff
 from petrichor.renderer import Failed, Loaded, Ready
 from petrichor.renderer_pool import RendererPool
@@ -52,6 +53,7 @@ class Supervisor:
         seed: Seed of the first latent vectors.
         order: Sends an order to the audio process.
         announce: Tells notified clients: (address, *args).
+        begin: What is set of a voice when it is loaded for the first time, by its name.
 
     Attributes:
         voices: The voices by name.
@@ -68,8 +70,10 @@ class Supervisor:
         seed: int,
         order: Callable[[object], None],
         announce: Callable[..., None],
+        begin: Mapping[str, Values] | None = None,
     ) -> None:
         """Start with no voice."""
+        self._begin = begin or {}
         self.voices = voices
         self.restarts = 0
         self._pool = pool
@@ -198,9 +202,9 @@ class Supervisor:
     def _loaded(self, voice: HostedVoice, renderer: Renderer, loaded: Loaded) -> None:
         renderer.loaded, renderer.source = loaded, loaded.source
         if voice.plan is None:
-            voice.plan = Plan(
-                VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._seed, loaded.directions)
-            )
+            state = VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._seed, loaded.directions)
+            _begin(state, self._begin.get(voice.name, {}))
+            voice.plan = Plan(state)
         renderer.plan = fitted(voice.plan, loaded.latent_size, loaded.directions)
         self._dispatch.introduce(renderer)
         self._pool.ring(renderer)
@@ -298,3 +302,11 @@ def _patience(path: Path) -> float:
         return LOADING + path.stat().st_size / LOADING_SPEED
     except OSError:
         return LOADING
+
+
+def _begin(state: VoiceState, values: Values) -> None:
+    for parameter, args in values.items():
+        try:
+            state.apply(parameter, args)
+        except MessageError as error:  # its file was exchanged since the live set was checked
+            log.warning("/%s/%s: %s", state.name, parameter, error.reason)

@@ -29,7 +29,9 @@ SCAN = 1.0  # seconds between scans
 FORBIDDEN = re.compile(r"[\s#*,/?\[\]{}\x00-\x1f\udc80-\udcff]")  # in OSC addresses; the last: not UTF-8
 
 LONGEST_NAME = 64
-RESERVED = frozenset({"master", "preset", "device", "audio"})  # what the server's own addresses and answers begin with
+RESERVED = frozenset(
+    {"master", "preset", "scene", "device", "audio"}
+)  # what the server's own addresses and answers begin with
 
 Signature = tuple[int, int, int]  # modification time, size, inode
 

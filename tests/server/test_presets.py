@@ -10,7 +10,8 @@ import pytest
 
 from petrichor.controls import MasterState, VoiceState
 from petrichor.errors import MessageError
-from petrichor.presets import Presets, from_toml, to_toml
+from petrichor.preset_file import from_toml, to_toml
+from petrichor.presets import Presets
 
 Values = Mapping[str, tuple[object, ...]]
 
