@@ -27,6 +27,7 @@ KEYS = ("serve", "voice", "master", "scene", "map")
 SERVE: Mapping[str, type] = {  # what `[serve]` may hold, as `ServeOptions` names it
     "port": int,
     "stream_port": int,
+    "query_port": int,
     "voices": Path,
     "recordings": Path,
     "presets": Path,
