@@ -69,7 +69,7 @@ def test_each_scene_sends_its_boxes(played: tuple[PureData, OscSocket]) -> None:
         assert {address.split("/")[2] for address, _ in scene} == {"glide", "drift", "intensity", "direction", "gain"}
         control.received.clear()
         pd.send("scene", number)
-        wait_for(lambda: len(values(control)) == 10, 10, lambda: str(control.received))
+        wait_for(lambda: len(values(control)) == 10, 30, lambda: str(control.received))
         assert {(address, round(value, 4)) for address, value in values(control)} == scene
 
 
@@ -83,25 +83,25 @@ def test_next_and_auto(played: tuple[PureData, OscSocket]) -> None:
     pd.send("scene", 4)
     for _ in range(3):
         pd.send("scene", "next")
-    wait_for(lambda: begun(control) == [4, 5, 1, 2], 10, lambda: str(begun(control)))
+    wait_for(lambda: begun(control) == [4, 5, 1, 2], 30, lambda: str(begun(control)))
     pd.send("auto", 1)
-    wait_for(lambda: begun(control)[:8] == [4, 5, 1, 2, 3, 4, 5, 1], 10, lambda: str(begun(control)))
+    wait_for(lambda: begun(control)[:8] == [4, 5, 1, 2, 3, 4, 5, 1], 30, lambda: str(begun(control)))
     pd.send("auto", 0)
     pd.send("scene", 9)  # no such scene: the last
-    wait_for(lambda: begun(control)[-1] == 5, 10, lambda: str(begun(control)))
+    wait_for(lambda: begun(control)[-1] == 5, 30, lambda: str(begun(control)))
 
 
 def test_auto_begins_with_the_first(played: tuple[PureData, OscSocket]) -> None:
     pd, control = played
     pd.send("auto", 1)
-    wait_for(lambda: begun(control)[:3] == [1, 2, 3], 10, lambda: str(begun(control)))
+    wait_for(lambda: begun(control)[:3] == [1, 2, 3], 30, lambda: str(begun(control)))
 
 
 def test_levels_are_led_there(played: tuple[PureData, OscSocket]) -> None:
     pd, control = played
     pd.send("fade", 0.5)
     pd.send("scene", 1)
-    wait_for(lambda: ("/bird/gain", -36.0) in values(control), 10, lambda: str(control.received))
+    wait_for(lambda: ("/bird/gain", -36.0) in values(control), 30, lambda: str(control.received))
     levels = [value for address, value in values(control) if address == "/bird/gain"]
     assert levels == sorted(levels, reverse=True)
     assert len(levels) > 3

@@ -108,7 +108,7 @@ def test_every_message(given: str, server: OscSocket) -> None:
         arguments, messages = "", ["voice rain", f"connect 127.0.0.1 {server.port}", *messages]
     with PureData(patch(messages, arguments)) as pd:
         pd.send("go", 1)
-        wait_for(lambda: len(heard(server)) >= len(MESSAGES), 10, lambda: f"all messages in {server.received}")
+        wait_for(lambda: len(heard(server)) >= len(MESSAGES), 30, lambda: f"all messages in {server.received}")
         assert "/notify" in [address for address, _ in server.received]
         pd.check()
     assert heard(server) == [(address, arguments) for _, address, arguments in MESSAGES]
@@ -133,16 +133,16 @@ def test_it_subscribes_until_it_is_heard_and_again(server: OscSocket) -> None:
     with PureData(patch(["voice bird"], f"rain 127.0.0.1 {port}")) as pd:
         pd.wait_line("^event: connected 0$")
         with OscSocket(port) as first:
-            first.wait("/notify", 10)
+            first.wait("/notify", 30)
             first.answer(encode("/key", 77))
-            wait_for(lambda: ("/notify", [1.0, 77.0]) in first.read(), 10, "the key")
+            wait_for(lambda: ("/notify", [1.0, 77.0]) in first.read(), 30, "the key")
             pd.wait_line("^event: connected 1$")
         with OscSocket(port) as second:
-            assert second.wait("/notify", 10) == [1.0]
-            wait_for(lambda: pd.output.count("event: connected 0") == 2, 10, lambda: pd.output)
+            assert second.wait("/notify", 30) == [1.0]
+            wait_for(lambda: pd.output.count("event: connected 0") == 2, 30, lambda: pd.output)
             second.received.clear()
             pd.send("go", 1)  # another voice: its values are wanted, at once
-            assert second.wait("/notify", 10) == [1.0]
+            assert second.wait("/notify", 30) == [1.0]
             second.answer(encode("/rain/gain", -1.0))
             second.answer(encode("/bird/gain", -2.0))
             pd.wait_line("^value: gain -2$")
