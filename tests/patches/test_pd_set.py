@@ -66,7 +66,14 @@ def begun(control: OscSocket) -> list[int]:
 def test_each_scene_sends_its_boxes(played: tuple[PureData, OscSocket]) -> None:
     pd, control = played
     for number, scene in enumerate(scenes(), 1):
-        assert {address.split("/")[2] for address, _ in scene} == {"glide", "drift", "intensity", "direction", "pan", "gain"}
+        assert {address.split("/")[2] for address, _ in scene} == {
+            "glide",
+            "drift",
+            "intensity",
+            "direction",
+            "pan",
+            "gain",
+        }
         control.received.clear()
         pd.send("scene", number)
         wait_for(lambda: len(values(control)) == len(scene), 30, lambda: str(control.received))
