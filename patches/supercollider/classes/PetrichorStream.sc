@@ -6,12 +6,13 @@
 PetrichorStream {
 	classvar <ring = 32768, <modulus = 524288, <block = 128, <interval = 0.25, <>verbose = true;
 	classvar lastId = 0;
-	var <address, <server, <out, <fill, <target;
+	var <address, <server, <out, <fill, <target, <addAction;
 	var <token, <rpos = 0, <wpos = 0, <underruns = 0;
 	var id, buffer, bus, synth, responders, watch, idle, seen, stopping;
 
-	*new { |address, server, out = 0, fill = 4096, target|
-		^super.newCopyArgs(address, server, out, fill.clip(512, ring div: 2), target)
+	// `out`: a Bus or its number; `target`: a Group, a Synth or nil, the default group; `addAction`: as of a Synth.
+	*new { |address, server, out = 0, fill = 4096, target, addAction = \addToHead|
+		^super.newCopyArgs(address, server, out.asControlInput, fill.clip(512, ring div: 2), target, addAction)
 	}
 
 	// Exact to the sample: the position counts in whole control blocks, BufRd reads at whole frames, and Select
@@ -90,7 +91,7 @@ PetrichorStream {
 				bus.setMsg(0),
 				synth.newMsg(target ?? { server.defaultGroup }, [
 					out: out, buffer: buffer, bus: bus, start: fill * 0.75, id: id
-				], \addToHead)
+				], addAction)
 			].reject(_.isNil)));
 			verbose.if { "Petrichor: connected to %, % Hz, fill %".format(this.place, rate, fill).postln }
 		}
