@@ -130,8 +130,8 @@ PetrichorStrip {
 			parts[parameter] = Slider().orientation_(\vertical).value_(spec.unmap(spec.default)).minHeight_(120)
 			.action_ { |slider| this.put(parameter, spec.map(slider.value)) };
 			texts[parameter] = StaticText().align_(\center).string_(this.text(parameter, spec.default));
-			VLayout(StaticText().string_(parameter).align_(\center), [parts[parameter], stretch: 1, align: \center],
-				texts[parameter])
+			VLayout(StaticText().string_(parameter).align_(\center),
+				[HLayout(nil, parts[parameter].fixedWidth_(24), nil), stretch: 1], texts[parameter])
 		}
 	}
 
@@ -168,12 +168,14 @@ PetrichorStrip {
 		}
 	}
 
+	// The slider of a direction; the first time it is put in its place among the others, by name.
 	showDirection { |name, value|
 		var key = "direction/%".format(name).asSymbol, spec = PetrichorVoice.spec(\direction);
 		parts[key] ?? {
 			parts[key] = Slider().orientation_(\horizontal).maxHeight_(14)
 			.action_ { |slider| this.put(key, spec.map(slider.value)) };
-			directions.add(HLayout(StaticText().string_(name).minWidth_(70), [parts[key], stretch: 1]))
+			directions.insert(HLayout(StaticText().string_(name).fixedWidth_(76), [parts[key], stretch: 1]),
+				parts.keys.count { |other| other.asString.beginsWith("direction/") && (other.asString < key.asString) })
 		};
 		parts[key].value = spec.unmap(value)
 	}
