@@ -11,8 +11,8 @@ from types import TracebackType
 
 from pythonosc.osc_packet import OscPacket
 
+from petrichor.osc import encode
 from petrichor.parameters import SERVER_COMMANDS, VOICE_PARAMETERS, row_of
-from petrichor.stream_protocol import message
 
 VOICES = ("rain", "bird")
 DIRECTIONS = ("loudness", "density", "brightness")
@@ -151,7 +151,7 @@ class TableServer:
                     self._send(client, address, *args)
 
     def _send(self, client: tuple[str, int], address: str, *args: object) -> None:
-        self._socket.sendto(message(address, *args), client)
+        self._socket.sendto(encode(address, *args), client)
 
 
 def _defaults() -> Values:

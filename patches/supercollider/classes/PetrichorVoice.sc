@@ -223,7 +223,7 @@ PetrichorVoice {
 	*pairs { |event|
 		var pairs = List.new;
 		event.keysValuesDo { |key, value|
-			(order.includes(this.row(key)) and: { value.isNil.not and: { value.isRest.not } }).if { pairs.add([key, value]) }
+			(order.includes(this.row(key)) and: { value.notNil }).if { pairs.add([key, value]) }
 		};
 		^pairs.sort { |a, b| order.indexOf(this.row(a[0])) <= order.indexOf(this.row(b[0])) }
 	}

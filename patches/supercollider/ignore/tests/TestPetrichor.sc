@@ -131,12 +131,12 @@ TestPetrichor : UnitTest {
 	}
 
 	test_eventsAreOrderedAndOfTheirOwn {
-		var event = (type: \petrichor, intensity: 0.5, latent: [1, 2], seed: 3, glide: 100, foo: 1, freeze: Rest(),
+		var event = (type: \petrichor, intensity: 0.5, latent: [1, 2], seed: 3, glide: 100, foo: 1,
 			'direction/brightness': 0.5);
 		event.parent = Event.default.parent;
 		this.assertEquals(PetrichorVoice.pairs(event).collect(_.first).asArray,
 			[\glide, \seed, \latent, 'direction/brightness', \intensity],
-			"its own parameters, in the order of sending, without Rests and the parent's pan")
+			"its own parameters, in the order of sending, without the parent's pan")
 	}
 
 	test_eventsOfSeveralVoices {
@@ -150,7 +150,7 @@ TestPetrichor : UnitTest {
 	}
 
 	test_patterns {
-		var player = p.rain.pbind(\intensity, Pseq([0.1, 0.2, Rest(), 0.3]), 'direction/density', -0.5, \dur, 0.05, \latency, 0.02).play;
+		var player = p.rain.pbind(\intensity, Pseq([0.1, Rest(), 0.2, 0.3]), 'direction/density', -0.5, \dur, 0.05, \latency, 0.02).play;
 		this.await({ player.isPlaying.not }, "a pattern ends");
 		0.1.wait;
 		this.assertFloatEquals(this.answer(p.rain, \intensity), 0.3, "with its last value");
