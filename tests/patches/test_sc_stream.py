@@ -21,10 +21,10 @@ s = Server.remote(\\test, NetAddr("127.0.0.1", %SCSYNTH%));
 s.doWhenBooted {
     var buffer, petrichor, stream, recorder;
     buffer = Buffer.alloc(s, (s.sampleRate * %SECONDS%).asInteger, 2);
-    SynthDef(\\recorder, { RecordBuf.ar(In.ar(0, 2), buffer, loop: 0, doneAction: 2) }).send(s);
+    SynthDef(\\recorder, { RecordBuf.ar(In.ar(%BUS%, 2), buffer, loop: 0, doneAction: 2) }).send(s);
     s.sync;
     petrichor = Petrichor("127.0.0.1", %CONTROL%, %STREAM%);
-    stream = petrichor.play(s, fill: %FILL%);
+    stream = petrichor.play(s, %WHERE%fill: %FILL%);
     recorder = Synth.basicNew(\\recorder, s);
     OSCFunc({
         "underruns % connected %".format(stream.underruns, stream.connected).postln;
@@ -47,18 +47,22 @@ def sound() -> np.ndarray:
     return noise()
 
 
-def recorder(scsynth: Scsynth, port: int, path: Path, seconds: float) -> Sclang:
-    """Return a sclang that plays the stream of `port` in `scsynth` and records its output bus into `path`."""
-    code = _RECORD
+def recorder(scsynth: Scsynth, port: int, path: Path, seconds: float, where: str = "", bus: int = 0) -> Sclang:
+    """Return a sclang that plays the stream of `port` `where` in `scsynth` and records its `bus` into `path`."""
+    code = _RECORD.replace("%WHERE%", where).replace("%BUS%", str(bus))
     values = {"CONTROL": port - 1, "STREAM": port, "SCSYNTH": scsynth.port, "FILL": FILL, "PATH": path}
     for name, value in (values | {"SECONDS": seconds}).items():
         code = code.replace(f"%{name}%", str(value))
     return Sclang(code)
 
 
-def record(server: StreamServer, path: Path, seconds: float, rate: int = 48000) -> str:
-    """Play into a scsynth and record its output bus; returns what sclang said."""
-    with Jack(rate) as jack, Scsynth(jack) as scsynth, recorder(scsynth, server.port, path, seconds) as sclang:
+def record(server: StreamServer, path: Path, seconds: float, rate: int = 48000, where: str = "", bus: int = 0) -> str:
+    """Play into a scsynth and record a bus of it; returns what sclang said."""
+    with (
+        Jack(rate) as jack,
+        Scsynth(jack) as scsynth,
+        recorder(scsynth, server.port, path, seconds, where, bus) as sclang,
+    ):
         sclang.wait_line("RECORDED", 60)
         sclang.wait_end()
     sclang.check()
@@ -75,10 +79,11 @@ def test_every_sample_arrives(tmp_path: Path, sound: np.ndarray) -> None:
     assert_exact(heard, sound)
 
 
-def test_another_rate(tmp_path: Path) -> None:
-    """A scsynth at 44.1 kHz hears the same pitch, and nothing that was not sent."""
+def test_another_rate_in_another_place(tmp_path: Path) -> None:
+    """A scsynth at 44.1 kHz hears the same pitch, and nothing that was not sent; in a bus and a group of its own."""
+    where = "out: Bus(\\audio, 8, 2, s), target: Group(s), addAction: \\addToTail, "
     with StreamServer(sine(1000, 48000)) as server:
-        said = record(server, tmp_path / "sc.wav", 4, rate=44100)
+        said = record(server, tmp_path / "sc.wav", 4, 44100, where, bus=8)
     assert "underruns 0 connected true" in said
     assert_pure(read_recording(tmp_path / "sc.wav"), 1000, 44100)
 

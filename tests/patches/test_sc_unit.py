@@ -98,4 +98,4 @@ def test_the_piece() -> None:
     assert rain[:6] == [*scenes, scenes[0]], "after the last scene the first"
     assert rain[6:] == scenes, "by itself from the first on"
     assert bird[3] == pytest.approx(0.9), "the chorus wakes"
-    assert "[ auto, 4, -6" in sclang.output.replace("\n", " ")
+    assert "[ auto, 4, 0" in sclang.output.replace("\n", " ")
