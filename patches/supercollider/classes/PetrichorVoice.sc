@@ -176,25 +176,30 @@ PetrichorVoice {
 	}
 
 	keep { |parameter, values|
-		var first, last, spec;
+		var first, last, spec, value;
 		#first, last = parameter.asString.split($/);
 		first = first.asSymbol;
 		spec = specs[first];
+		spec !? { value = values[0].clip(spec.clipLo, spec.clipHi) };
 		case
-		{ spec.isNil or: { (first == \direction) && last.isNil } } { }
-		{ first == \direction } {
-			directions[last.asSymbol] = values[0].clip(spec.clipLo, spec.clipHi);
-			this.changed(\direction, last.asSymbol, values[0].clip(spec.clipLo, spec.clipHi))
-		}
-		{ first == \latent } {
-			state[\latent] = if(last.isNil) { values } { (state[\latent] ? []).extend(
-				max(last.asInteger + 1, (state[\latent] ? []).size), 0).put(last.asInteger, values[0]) };
-			this.changed(\latent, state[\latent])
-		}
-		{
-			state[first] = if(#[\mute, \freeze].includes(first)) { values[0] != 0 } { values[0].clip(spec.clipLo, spec.clipHi) };
-			this.changed(first, state[first])
-		}
+		{ spec.isNil } { }
+		{ first == \direction } { last !? { this.store(directions, last.asSymbol, value, \direction, last.asSymbol) } }
+		{ first == \latent } { this.store(state, first, last.isNil.if(values) { this.latentWith(last.asInteger, value) }, first) }
+		{ #[\mute, \freeze].includes(first) } { this.store(state, first, value != 0, first) }
+		{ this.store(state, first, value, first) }
+	}
+
+	latentWith { |index, value|
+		var known = state[\latent] ? [];
+		^known.extend(max(index + 1, known.size), 0).put(index, value)
+	}
+
+	// Dependants hear of what is new only. The server's numbers are float32: 0.3 comes back as 0.300000012.
+	store { |place, key, value, what, name|
+		var old = place[key];
+		place[key] = value;
+		(value.isNumber and: { old.isNumber } and: { value.equalWithPrecision(old, 1e-6 * max(1, value.abs)) } or: { value == old })
+		.not.if { name.isNil.if { this.changed(what, value) } { this.changed(what, name, value) } }
 	}
 
 	// An event of type \petrichor: its parameters become one bundle, `latency` seconds from its logical time on. Several

@@ -103,6 +103,19 @@ TestPetrichor : UnitTest {
 		this.assert(heard.includes(\latent) and: { heard.includes(\intensity) }, "and dependants hear of it")
 	}
 
+	test_dependantsHearOfChangesOnly {
+		var heard = List.new, listener = { |voice ... told| heard.add(told) };
+		p.rain.addDependant(listener);
+		2.do { p.rain.intensity = 0.3 };
+		p.rain.told(\intensity, [0.300000012]); // as float32
+		p.rain.direction(\density, 1);
+		p.rain.mute = true;
+		2.do { p.rain.mute = false };
+		p.rain.removeDependant(listener);
+		this.assertEquals(heard.asArray, [[\intensity, 0.3], [\direction, \density, 1.0], [\mute, true], [\mute, false]],
+			"what stays as it was is not told")
+	}
+
 	test_everyVoiceAtOnce {
 		p.rain; p.bird;
 		p.send("/*/gain", -9);
