@@ -42,6 +42,22 @@ s.doWhenBooted {
 """
 
 
+# Renders the player alone: 4096 frames are written, then the server is told to have written only 2048.
+_PLAYER = """
+var options = ServerOptions.new.numOutputBusChannels_(2).numInputBusChannels_(0), frames = 4096;
+Score([
+    [0.0, ["/d_recv", PetrichorStream.synthDef.asBytes], ["/b_alloc", 0, PetrichorStream.ring, 2],
+        ["/b_fill", 0, 0, PetrichorStream.ring * 2, 0.5],
+        ["/s_new", \\petrichorStream, 1000, 0, 0, \\buffer, 0, \\bus, 0, \\start, 512]],
+    [0.01] ++ (0..7).collect {{ |part|
+        ["/b_setn", 0, part * 1024, 1024] ++ Array.fill(1024, {{ |index| (part * 1024 + index + 1) / 16384 }})
+    }} ++ [["/c_set", 0, frames]],
+    [0.08, ["/c_set", 0, frames / 2]],
+    [0.5, ["/c_set", 0, frames / 2]]
+]).recordNRT("{folder}/player.osc", "{folder}/player.wav", nil, 48000, "WAV", "float", options, "", 0.5, {{ 0.exit }});
+"""
+
+
 @pytest.fixture(scope="module")
 def sound() -> np.ndarray:
     return noise()
@@ -103,3 +119,13 @@ def test_starts_before_the_server_and_survives_its_restart(tmp_path: Path, sound
     assert_exact(heard[start:], again)
     silent = np.flatnonzero(np.all(heard[:start] == 0, axis=1))
     assert_exact(heard[: silent[0]], sound)
+
+
+def test_what_is_sent_again_does_not_let_the_player_run_past_the_end(tmp_path: Path) -> None:
+    with Sclang(_PLAYER.format(folder=tmp_path)) as sclang:
+        sclang.wait_end()
+        sclang.check()
+    heard = read_recording(tmp_path / "player.wav")
+    loud = np.flatnonzero(heard.any(axis=1))
+    assert len(loud) == 4096
+    assert_exact(heard[loud[0] : loud[0] + 4096], (np.arange(1, 8193, dtype=np.float32) / 16384).reshape(-1, 2))

@@ -16,15 +16,17 @@ PetrichorStream {
 	}
 
 	// Exact to the sample: the position counts in whole control blocks, BufRd reads at whole frames, and Select
-	// (not a multiplication, which ramps) makes silence where nothing has come.
+	// (not a multiplication, which ramps) makes silence where nothing has come. What the server sends again, as it
+	// takes it for lost, says less than what is written already: `wpos` never goes back, or `rpos` would pass it.
 	*synthDef {
 		^SynthDef(\petrichorStream, { |out = 0, buffer, bus, start = 3072, id = 0|
-			var frames = BlockSize.ir, wpos = In.kr(bus), rpos, underruns, started, held, playing, sound;
-			#rpos, underruns, started = LocalIn.kr(3);
+			var frames = BlockSize.ir, told = In.kr(bus), rpos, wpos, underruns, started, held, playing, sound;
+			#rpos, wpos, underruns, started = LocalIn.kr(4);
+			wpos = Select.kr((told - wpos + modulus) % modulus < (modulus / 2), [wpos, told]);
 			held = (wpos - rpos + modulus) % modulus;
 			started = (started + (held >= start)).min(1);
 			playing = started * (held >= frames);
-			LocalOut.kr([(rpos + (playing * frames)) % modulus, underruns + started - playing, started]);
+			LocalOut.kr([(rpos + (playing * frames)) % modulus, wpos, underruns + started - playing, started]);
 			// Every fourth control block, as an Impulse at the control rate itself never triggers again.
 			SendReply.kr(Impulse.kr(ControlRate.ir / 4), '/petrichor/pull', [rpos, wpos, underruns], id);
 			sound = BufRd.ar(2, buffer, Phasor.ar(0, playing, 0, ring), 1, 1);
