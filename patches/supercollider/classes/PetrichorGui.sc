@@ -174,7 +174,7 @@ PetrichorStrip {
 		parts[key] ?? {
 			parts[key] = Slider().orientation_(\horizontal).maxHeight_(14)
 			.action_ { |slider| this.put(key, spec.map(slider.value)) };
-			directions.insert(HLayout(StaticText().string_(name).fixedWidth_(76), [parts[key], stretch: 1]),
+			directions.insert(HLayout(StaticText().string_(name).fixedWidth_(90), [parts[key], stretch: 1]),
 				parts.keys.count { |other| other.asString.beginsWith("direction/") && (other.asString < key.asString) })
 		};
 		parts[key].value = spec.unmap(value)
