@@ -190,7 +190,9 @@ Petrichor {
 		parameter !? {
 			case
 			{ name == \master } { master.told(parameter, message.drop(1)) }
-			{ name != \preset } { this.voice(name).told(parameter, message.drop(1)) }
+			{ PetrichorVoice.knows(parameter) && #[\preset, \scene, \device, \audio].includes(name).not } {
+				this.voice(name).told(parameter, message.drop(1))
+			}
 		}
 	}
 

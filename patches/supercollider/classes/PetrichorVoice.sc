@@ -44,6 +44,11 @@ PetrichorVoice {
 	// \direction for 'direction/brightness', \latent for 'latent/3'.
 	*row { |parameter| ^parameter.asString.split($/).first.asSymbol }
 
+	// Whether the server tells that of a voice: parameters, levels, and what happens to it.
+	*knows { |parameter|
+		^specs.includesKey(this.row(parameter)) or: { #[\level, \loaded, \unloaded, \failed, \gone].includes(parameter) }
+	}
+
 	// The arguments that a parameter's message takes, as numbers of OSC.
 	*arguments { |parameter, value|
 		^switch(this.row(parameter),

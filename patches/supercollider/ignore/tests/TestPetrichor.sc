@@ -125,6 +125,17 @@ TestPetrichor : UnitTest {
 		p.send("/*/gain", 0)
 	}
 
+	test_whatBelongsToNoVoiceMakesNone {
+		[['/preset/list.reply', \a], ['/done', '/preset/save'], ['/scene/list.reply', \a], ['/rain2/nonsense', 1], ['/status.reply']]
+		.do { |message| p.hear(message) };
+		this.assert(p.voices.isEmpty, "answers are no voices");
+		p.hear(['/drizzle/loaded', \drizzle, \abc, 16, 48000]);
+		this.assertEquals(p.voices.keys, Set[\drizzle], "what is loaded is one");
+		this.assertEquals(p.voice(\drizzle).latentSize, 16, "with its latent size");
+		p.hear(['/drizzle/unloaded', \drizzle]);
+		this.assert(p.voice(\drizzle).loaded.not, "until it is unloaded")
+	}
+
 	test_presets {
 		var names, saved, there;
 		p.notify;
