@@ -2,8 +2,8 @@
 
     python -m tests.measure.pictures [NAME …] [--out docs]
 
-Starts `petrichor serve` with the voices that ship on its usual ports (which have to be free), opens a patch or the window
-in a screen of its own, and keeps what it shows after some seconds.
+Starts `petrichor serve` with the voices that ship on its usual ports (which have to be free), opens a patch in a screen
+of its own, and keeps what it shows after some seconds.
 """
 
 from __future__ import annotations

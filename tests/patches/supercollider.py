@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.patches.jack import Jack
@@ -60,18 +61,20 @@ class Sclang(Process):
 
     Args:
         code: What it runs.
+        folders: What it includes, of patches/supercollider.
 
     Attributes:
         port: Its UDP port on 127.0.0.1.
     """
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, folders: Sequence[str] = ("classes",)) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
         os.chmod(folder, 0o700)
         self.port = free_port()
         (folder / "code.scd").write_text(code)
-        (folder / "sclang_conf.yaml").write_text(f"includePaths:\n    - {PATCHES / 'supercollider' / 'classes'}\n")
+        paths = "".join(f"    - {PATCHES / 'supercollider' / each}\n" for each in folders)
+        (folder / "sclang_conf.yaml").write_text(f"includePaths:\n{paths}")
         environment = {
             "QT_QPA_PLATFORM": "offscreen",
             "QTWEBENGINE_DISABLE_SANDBOX": "1",

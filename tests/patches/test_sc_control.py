@@ -61,7 +61,7 @@ def test_failures_and_silence_are_told() -> None:
     assert "early" not in sclang.output
 
 
-@pytest.mark.parametrize("file", ["petrichor.scd"])
+@pytest.mark.parametrize("file", ["petrichor.scd", "petrichor-set.scd"])
 def test_blocks_compile(file: str) -> None:
     """Each numbered block is code by itself, and all name the classes as they are."""
     text = (PATCHES / "supercollider" / file).read_text()

@@ -21,10 +21,10 @@ s = Server.remote(\\test, NetAddr("127.0.0.1", %SCSYNTH%));
 s.doWhenBooted {
     var buffer, petrichor, stream, recorder;
     buffer = Buffer.alloc(s, (s.sampleRate * %SECONDS%).asInteger, 2);
-    SynthDef(\\recorder, { RecordBuf.ar(In.ar(0, 2), buffer, loop: 0, doneAction: 2) }).send(s);
+    SynthDef(\\recorder, { RecordBuf.ar(In.ar(%BUS%, 2), buffer, loop: 0, doneAction: 2) }).send(s);
     s.sync;
     petrichor = Petrichor("127.0.0.1", %CONTROL%, %STREAM%);
-    stream = petrichor.play(s, fill: %FILL%);
+    stream = petrichor.play(s, %WHERE%fill: %FILL%);
     recorder = Synth.basicNew(\\recorder, s);
     OSCFunc({
         "underruns % connected %".format(stream.underruns, stream.connected).postln;
@@ -42,23 +42,43 @@ s.doWhenBooted {
 """
 
 
+# Renders the player alone: 4096 frames are written, then the server is told to have written only 2048.
+_PLAYER = """
+var options = ServerOptions.new.numOutputBusChannels_(2).numInputBusChannels_(0), frames = 4096;
+Score([
+    [0.0, ["/d_recv", PetrichorStream.synthDef.asBytes], ["/b_alloc", 0, PetrichorStream.ring, 2],
+        ["/b_fill", 0, 0, PetrichorStream.ring * 2, 0.5],
+        ["/s_new", \\petrichorStream, 1000, 0, 0, \\buffer, 0, \\bus, 0, \\start, 512]],
+    [0.01] ++ (0..7).collect {{ |part|
+        ["/b_setn", 0, part * 1024, 1024] ++ Array.fill(1024, {{ |index| (part * 1024 + index + 1) / 16384 }})
+    }} ++ [["/c_set", 0, frames]],
+    [0.08, ["/c_set", 0, frames / 2]],
+    [0.5, ["/c_set", 0, frames / 2]]
+]).recordNRT("{folder}/player.osc", "{folder}/player.wav", nil, 48000, "WAV", "float", options, "", 0.5, {{ 0.exit }});
+"""
+
+
 @pytest.fixture(scope="module")
 def sound() -> np.ndarray:
     return noise()
 
 
-def recorder(scsynth: Scsynth, port: int, path: Path, seconds: float) -> Sclang:
-    """Return a sclang that plays the stream of `port` in `scsynth` and records its output bus into `path`."""
-    code = _RECORD
+def recorder(scsynth: Scsynth, port: int, path: Path, seconds: float, where: str = "", bus: int = 0) -> Sclang:
+    """Return a sclang that plays the stream of `port` `where` in `scsynth` and records its `bus` into `path`."""
+    code = _RECORD.replace("%WHERE%", where).replace("%BUS%", str(bus))
     values = {"CONTROL": port - 1, "STREAM": port, "SCSYNTH": scsynth.port, "FILL": FILL, "PATH": path}
     for name, value in (values | {"SECONDS": seconds}).items():
         code = code.replace(f"%{name}%", str(value))
     return Sclang(code)
 
 
-def record(server: StreamServer, path: Path, seconds: float, rate: int = 48000) -> str:
-    """Play into a scsynth and record its output bus; returns what sclang said."""
-    with Jack(rate) as jack, Scsynth(jack) as scsynth, recorder(scsynth, server.port, path, seconds) as sclang:
+def record(server: StreamServer, path: Path, seconds: float, rate: int = 48000, where: str = "", bus: int = 0) -> str:
+    """Play into a scsynth and record a bus of it; returns what sclang said."""
+    with (
+        Jack(rate) as jack,
+        Scsynth(jack) as scsynth,
+        recorder(scsynth, server.port, path, seconds, where, bus) as sclang,
+    ):
         sclang.wait_line("RECORDED", 60)
         sclang.wait_end()
     sclang.check()
@@ -75,10 +95,11 @@ def test_every_sample_arrives(tmp_path: Path, sound: np.ndarray) -> None:
     assert_exact(heard, sound)
 
 
-def test_another_rate(tmp_path: Path) -> None:
-    """A scsynth at 44.1 kHz hears the same pitch, and nothing that was not sent."""
+def test_another_rate_in_another_place(tmp_path: Path) -> None:
+    """A scsynth at 44.1 kHz hears the same pitch, and nothing that was not sent; in a bus and a group of its own."""
+    where = "out: Bus(\\audio, 8, 2, s), target: Group(s), addAction: \\addToTail, "
     with StreamServer(sine(1000, 48000)) as server:
-        said = record(server, tmp_path / "sc.wav", 4, rate=44100)
+        said = record(server, tmp_path / "sc.wav", 4, 44100, where, bus=8)
     assert "underruns 0 connected true" in said
     assert_pure(read_recording(tmp_path / "sc.wav"), 1000, 44100)
 
@@ -98,3 +119,13 @@ def test_starts_before_the_server_and_survives_its_restart(tmp_path: Path, sound
     assert_exact(heard[start:], again)
     silent = np.flatnonzero(np.all(heard[:start] == 0, axis=1))
     assert_exact(heard[: silent[0]], sound)
+
+
+def test_what_is_sent_again_does_not_let_the_player_run_past_the_end(tmp_path: Path) -> None:
+    with Sclang(_PLAYER.format(folder=tmp_path)) as sclang:
+        sclang.wait_end()
+        sclang.check()
+    heard = read_recording(tmp_path / "player.wav")
+    loud = np.flatnonzero(heard.any(axis=1))
+    assert len(loud) == 4096
+    assert_exact(heard[loud[0] : loud[0] + 4096], (np.arange(1, 8193, dtype=np.float32) / 16384).reshape(-1, 2))

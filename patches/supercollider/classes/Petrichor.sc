@@ -3,13 +3,19 @@
 //   p = Petrichor.new;                  // 127.0.0.1, port 9000
 //   p.play(s);                          // hear the mix
 //   p.bird.intensity = 0.8;
+//   p.gui;
 //   p.free;
+//
+// Dependants hear of new voices: update(petrichor, \voice, a PetrichorVoice).
 Petrichor {
 	var <address;        // NetAddr: control messages
 	var <streamAddress;  // NetAddr: the sound, by default the control port + 1
 	var <streams;        // List of PetrichorStream
 	var <>latency;       // seconds ahead that controls are sent with a timetag, as s.latency; nil: at once
-	var voices, responders, keyResponder;
+	var <voices;         // name → PetrichorVoice: those asked for, and after p.notify all that the server has
+	var <master;         // a PetrichorVoice that has only gain and level
+	var <following = false; // whether the server tells of every change
+	var responders, keyResponder, hearer, watch, heard = 0;
 
 	*new { |host = "127.0.0.1", port = 9000, streamPort|
 		^super.new.init(host, port, streamPort ?? { port + 1 })
@@ -26,6 +32,11 @@ Petrichor {
 		streamAddress = NetAddr(host, streamPort);
 		streams = List.new;
 		voices = IdentityDictionary.new;
+		master = PetrichorVoice(\master, this);
+		hearer = { |message, time, sender|
+			((sender.port == address.port) && (sender.addr == address.addr)).if { this.hear(message) }
+		};
+		thisProcess.addOSCRecvFunc(hearer);
 		responders = [
 			OSCFunc({ |message| "Petrichor: % %".format(*message[1..2]).warn }, '/fail', address)
 		];
@@ -37,6 +48,7 @@ Petrichor {
 		^voices.atFail(name.asSymbol) {
 			var voice = PetrichorVoice(name, this);
 			voices[name.asSymbol] = voice;
+			this.changed(\voice, voice);
 			voice
 		}
 	}
@@ -45,10 +57,12 @@ Petrichor {
 	rain { ^this.voice(\rain) }
 
 	// Play the mix in a booted scsynth on the same machine as sclang; two channels from bus `out` on.
-	// `fill`: frames held ahead, 512…16384; fewer = sooner, more = safer. Returns a PetrichorStream.
-	play { |server, out = 0, fill = 4096, target|
-		var stream = PetrichorStream(streamAddress, server ? Server.default, out, fill, target);
+	// `fill`: frames held ahead, 512…16384; fewer = sooner, more = safer. `out`: a Bus or its number; `target` and
+	// `addAction`: where the player goes, as a Synth. Returns a PetrichorStream.
+	play { |server, out = 0, fill = 4096, target, addAction = \addToHead|
+		var stream = PetrichorStream(streamAddress, server ? Server.default, out, fill, target, addAction);
 		streams.add(stream);
+		following.not.if { this.notify };
 		^stream.play
 	}
 
@@ -59,12 +73,14 @@ Petrichor {
 
 	// Any control message, as in send("/*/gain", -6). With a latency it acts at its sample, exact in time.
 	send { |path ... arguments|
-		latency.isNil.if { address.sendMsg(path, *arguments) } { address.sendBundle(latency, [path] ++ arguments) }
+		latency.isNil.if { address.sendMsg(path, *arguments) } { address.sendBundle(latency, [path] ++ arguments) };
+		this.sent(path, arguments)
 	}
 
 	// Several messages that act on the same sample: bundle(0.2, ["/bird/seed", 7], ["/rain/intensity", 0.1]).
 	bundle { |time ... messages|
-		address.sendBundle(time, *messages)
+		address.sendBundle(time, *messages);
+		messages.do { |message| this.sent(message[0], message.drop(1)) }
 	}
 
 	// Forget everything that was sent ahead and has not acted yet.
@@ -77,20 +93,59 @@ Petrichor {
 		action !? { this.ask('/clock.reply', nil, { |message| action.value(message[1]) }) }
 	}
 
-	gain_ { |decibels| this.send("/master/gain", decibels.asFloat) }
+	// dB, -60…12: the level of everything.
+	gain { ^master.gain }
+	gain_ { |decibels| master.gain = decibels }
 
 	// Record the mix into a file of the server's recordings folder.
 	record { |name| address.sendMsg("/record", name.asString) }
 	stopRecording { address.sendMsg("/record") }
 
-	// Let the server tell of what it does (levels, loads, failures, late bundles) until notify(false). A server on
-	// another machine asks for a key first, which is sent back.
+	// Let the server tell of every value, now and whenever it changes, and of what it does (levels, loads, failures, late
+	// bundles) until notify(false); also of a server that is started later, or again. A server on another machine asks
+	// for a key first, which is sent back.
 	notify { |on = true|
 		keyResponder = keyResponder ?? {
 			OSCFunc({ |message| address.sendMsg("/notify", 1, message[1]) }, '/key', address).permanent_(true)
 		};
-		address.sendMsg("/notify", on.binaryValue)
+		following = on;
+		heard = Main.elapsedTime;
+		address.sendMsg("/notify", on.binaryValue);
+		on.if {
+			watch = watch ?? { SkipJack({ this.look }, 1, { false }, "Petrichor", SystemClock, true) }
+		} {
+			watch !? { watch.stop };
+			watch = nil
+		}
 	}
+
+	// Levels come ten times a second: where nothing comes, the server has ended, or forgotten who listens.
+	look {
+		(Main.elapsedTime - heard > 2).if { address.sendMsg("/notify", 1) }
+	}
+
+	// Write every value of every voice into a preset on the server. Calls `action` with its path once that is done.
+	savePreset { |name, action|
+		action !? { this.ask('/done', ['/preset/save'], { |message| action.value(message[2]) }) };
+		address.sendMsg("/preset/save", name.asString)
+	}
+
+	// Go to what a preset says, in so many seconds. Calls `action` once it is there, and the last values are told.
+	loadPreset { |name, seconds = 0, action|
+		action !? {
+			this.ask('/done', ['/preset/load'], { SystemClock.sched(0.1, { action.value(name); nil }) }, seconds + 10)
+		};
+		address.sendMsg("/preset/load", name.asString, seconds * 1000.0)
+	}
+
+	// Calls `action` with the names of all presets.
+	presets { |action, timeout = 2, missing|
+		this.ask('/preset/list.reply', nil, { |message| action.value(message.drop(1)) }, timeout, missing);
+		address.sendMsg("/preset/list")
+	}
+
+	// A window with a strip for every voice, the master and the presets.
+	gui { ^PetrichorGui(this) }
 
 	// Call `action` once the server has acted on everything sent before; or `missing` after `timeout` seconds.
 	sync { |action, timeout = 2, missing|
@@ -126,8 +181,47 @@ Petrichor {
 		})
 	}
 
+	// What the server says: /rain/intensity 0.5, /rain/level -20 -31, /clamped /rain/intensity 1, …
+	hear { |message|
+		var name, parameter;
+		heard = Main.elapsedTime;
+		(message[0] == '/clamped').if { message = message.drop(1) };
+		#name, parameter = this.parts(message[0]);
+		parameter !? {
+			case
+			{ name == \master } { master.told(parameter, message.drop(1)) }
+			{ PetrichorVoice.knows(parameter) && #[\preset, \scene, \device, \audio].includes(name).not } {
+				this.voice(name).told(parameter, message.drop(1))
+			}
+		}
+	}
+
+	// What was sent is known without being told; it may be for several voices: /*/gain.
+	sent { |path, arguments|
+		var name, parameter;
+		#name, parameter = this.parts(path);
+		parameter !? {
+			case
+			{ name == \master } { master.told(parameter, arguments) }
+			{ voices.includesKey(name) } { voices[name].told(parameter, arguments) }
+			{
+				voices.select { |voice| voice.name.matchOSCAddressPattern(name) }
+				.do { |voice| voice.told(parameter, arguments) }
+			}
+		}
+	}
+
+	// [\rain, 'direction/brightness'] of "/rain/direction/brightness"; [nil, nil] of what belongs to no voice.
+	parts { |path|
+		var slash = (path = path.asString).find("/", offset: 1);
+		^slash.isNil.if([nil, nil]) { [path[1..slash - 1].asSymbol, path[slash + 1..].asSymbol] }
+	}
+
 	free {
 		this.stop;
+		following.if { this.notify(false) };
+		thisProcess.removeOSCRecvFunc(hearer);
+		this.changed(\freed);
 		keyResponder !? { keyResponder.free };
 		responders.do(_.free)
 	}

@@ -6,24 +6,27 @@
 PetrichorStream {
 	classvar <ring = 32768, <modulus = 524288, <block = 128, <interval = 0.25, <>verbose = true;
 	classvar lastId = 0;
-	var <address, <server, <out, <fill, <target;
+	var <address, <server, <out, <fill, <target, <addAction;
 	var <token, <rpos = 0, <wpos = 0, <underruns = 0;
 	var id, buffer, bus, synth, responders, watch, idle, seen, stopping;
 
-	*new { |address, server, out = 0, fill = 4096, target|
-		^super.newCopyArgs(address, server, out, fill.clip(512, ring div: 2), target)
+	// `out`: a Bus or its number; `target`: a Group, a Synth or nil, the default group; `addAction`: as of a Synth.
+	*new { |address, server, out = 0, fill = 4096, target, addAction = \addToHead|
+		^super.newCopyArgs(address, server, out.asControlInput, fill.clip(512, ring div: 2), target, addAction)
 	}
 
 	// Exact to the sample: the position counts in whole control blocks, BufRd reads at whole frames, and Select
-	// (not a multiplication, which ramps) makes silence where nothing has come.
+	// (not a multiplication, which ramps) makes silence where nothing has come. What the server sends again, as it
+	// takes it for lost, says less than what is written already: `wpos` never goes back, or `rpos` would pass it.
 	*synthDef {
 		^SynthDef(\petrichorStream, { |out = 0, buffer, bus, start = 3072, id = 0|
-			var frames = BlockSize.ir, wpos = In.kr(bus), rpos, underruns, started, held, playing, sound;
-			#rpos, underruns, started = LocalIn.kr(3);
+			var frames = BlockSize.ir, told = In.kr(bus), rpos, wpos, underruns, started, held, playing, sound;
+			#rpos, wpos, underruns, started = LocalIn.kr(4);
+			wpos = Select.kr((told - wpos + modulus) % modulus < (modulus / 2), [wpos, told]);
 			held = (wpos - rpos + modulus) % modulus;
 			started = (started + (held >= start)).min(1);
 			playing = started * (held >= frames);
-			LocalOut.kr([(rpos + (playing * frames)) % modulus, underruns + started - playing, started]);
+			LocalOut.kr([(rpos + (playing * frames)) % modulus, wpos, underruns + started - playing, started]);
 			// Every fourth control block, as an Impulse at the control rate itself never triggers again.
 			SendReply.kr(Impulse.kr(ControlRate.ir / 4), '/petrichor/pull', [rpos, wpos, underruns], id);
 			sound = BufRd.ar(2, buffer, Phasor.ar(0, playing, 0, ring), 1, 1);
@@ -90,7 +93,7 @@ PetrichorStream {
 				bus.setMsg(0),
 				synth.newMsg(target ?? { server.defaultGroup }, [
 					out: out, buffer: buffer, bus: bus, start: fill * 0.75, id: id
-				], \addToHead)
+				], addAction)
 			].reject(_.isNil)));
 			verbose.if { "Petrichor: connected to %, % Hz, fill %".format(this.place, rate, fill).postln }
 		}

@@ -1,54 +1,253 @@
-// The controls of one voice. What was sent last can be read back; ranges are the server's to keep.
+// The controls of one voice, and what is known of it: what was sent last, and what the server has told since.
+//
+//   p.rain.intensity = 0.8;
+//   p.rain.direction(\brightness, 1);
+//   p.rain.intensity.postln;                                        // after p.notify: what the server has
+//   p.rain.pbind(\intensity, Pwhite(0.2, 0.9), \dur, 0.5).play;      // exact in time
+//
+// Whatever is set or told, dependants hear of: update(voice, \intensity, 0.8).
 PetrichorVoice {
+	classvar <specs;     // Symbol → ControlSpec: the ranges of the server's table; \latent is one coordinate
+	// Of what comes in one bundle, that which says how a value is reached comes before the value.
+	classvar <order = #[\glide, \truncation, \spread, \drift, \seed, \new, \latent, \direction, \freeze,
+		\intensity, \gain, \pan, \mute];
 	var <name, <petrichor;
-	var <intensity, <truncation, <spread, <seed, <latent, <gain, <pan, <mute;
+	var <state, <directions, <level, <loaded = true, <version, <rate, latentSize;
+
+	*initClass {
+		Class.initClassTree(Spec);
+		Class.initClassTree(Event);
+		specs = IdentityDictionary[
+			\latent -> ControlSpec(-3, 3, \lin, 0, 0),
+			\seed -> ControlSpec(0, 2147483647, \lin, 1, 0),
+			\direction -> ControlSpec(-3, 3, \lin, 0, 0),
+			\glide -> ControlSpec(0, 60000, 4, 0, 0, "ms"),
+			\drift -> ControlSpec(0, 1, \lin, 0, 0),
+			\freeze -> ControlSpec(0, 1, \lin, 1, 0),
+			\truncation -> ControlSpec(0, 3, \lin, 0, 2),
+			\intensity -> ControlSpec(0, 1, \lin, 0, 0.5),
+			\spread -> ControlSpec(0, 1, \lin, 0, 0.6),
+			\gain -> ControlSpec(-60, 12, \lin, 0, 0, "dB"),
+			\pan -> ControlSpec(-1, 1, \lin, 0, 0),
+			\mute -> ControlSpec(0, 1, \lin, 1, 0)
+		];
+		Event.addEventType(\petrichor, { |server| PetrichorVoice.playEvent(currentEnvironment, server) })
+	}
 
 	*new { |name, petrichor|
-		^super.newCopyArgs(name.asSymbol, petrichor)
+		^super.newCopyArgs(name.asSymbol, petrichor).init
+	}
+
+	// The ControlSpec of a parameter: \intensity, 'direction/brightness', 'latent/3'.
+	*spec { |parameter| ^specs[this.row(parameter)] }
+
+	// \direction for 'direction/brightness', \latent for 'latent/3'.
+	*row { |parameter| ^parameter.asString.split($/).first.asSymbol }
+
+	// Whether the server tells that of a voice: parameters, levels, and what happens to it.
+	*knows { |parameter|
+		^specs.includesKey(this.row(parameter)) or: { #[\level, \loaded, \unloaded, \failed, \gone].includes(parameter) }
+	}
+
+	// The arguments that a parameter's message takes, as numbers of OSC.
+	*arguments { |parameter, value|
+		^switch(this.row(parameter),
+			\new, { [] },
+			\seed, { [value.asInteger] },
+			\mute, { [this.truth(value).binaryValue] },
+			\freeze, { [this.truth(value).binaryValue] },
+			{ value.asArray.collect(_.asFloat) } // an Array: sendMsg would drop a FloatArray in silence
+		)
+	}
+
+	*truth { |value| ^if(value.isNumber) { value != 0 } { value } }
+
+	init {
+		state = IdentityDictionary.new;
+		directions = IdentityDictionary.new
 	}
 
 	address { ^petrichor.address }
 
-	// Any parameter, as in set(\intensity, 0.3).
+	path { |parameter| ^"/%/%".format(name, parameter) }
+
+	// Any message of this voice, as in set(\intensity, 0.3).
 	set { |parameter ... values|
-		petrichor.send("/%/%".format(name, parameter), *values)
+		petrichor.send(this.path(parameter), *values)
+	}
+
+	// The same with the value made what the parameter takes: put('direction/brightness', 1), put(\mute, true).
+	put { |parameter, value|
+		this.set(parameter, *this.class.arguments(parameter, value))
+	}
+
+	// What is known of a parameter; nil where nothing was sent or told yet.
+	get { |parameter|
+		var first, last;
+		#first, last = parameter.asString.split($/);
+		^case
+		{ first == "direction" } { directions[last.asSymbol] }
+		{ last.notNil } { state[\latent] !? (_.at(last.asInteger)) }
+		{ state[parameter.asSymbol] }
+	}
+
+	// Ask the server for a value: ask(\intensity, { |value| value.postln }); `missing` after `timeout` seconds.
+	ask { |parameter, action, timeout = 2, missing|
+		var path = this.path(parameter);
+		petrichor.ask(path.asSymbol, nil, { |message|
+			action.value(if(parameter.asSymbol == \latent) { message.drop(1) } { message[1] })
+		}, timeout, missing);
+		this.address.sendMsg(path, "?")
 	}
 
 	// 0…1: a lone bird to a dawn chorus, drizzle to downpour.
-	intensity_ { |value| intensity = value; this.set(\intensity, value.asFloat) }
+	intensity { ^state[\intensity] }
+	intensity_ { |value| this.put(\intensity, value) }
 
 	// 0…3: how far from the middle of what it learned the voice may go.
-	truncation_ { |value| truncation = value; this.set(\truncation, value.asFloat) }
+	truncation { ^state[\truncation] }
+	truncation_ { |value| this.put(\truncation, value) }
 
 	// 0…1: how far each clip strays from the latent.
-	spread_ { |value| spread = value; this.set(\spread, value.asFloat) }
+	spread { ^state[\spread] }
+	spread_ { |value| this.put(\spread, value) }
 
 	// An integer: the same seed, the same sound.
-	seed_ { |value| seed = value; this.set(\seed, value.asInteger) }
+	seed { ^state[\seed] }
+	seed_ { |value| this.put(\seed, value) }
 
 	// Draw a new latent at once.
 	draw { this.set(\new) }
 
-	// The whole latent vector; any collection of numbers (sendMsg would drop a FloatArray in silence).
-	latent_ { |values|
-		latent = values.asArray.collect(_.asFloat);
-		this.set(\latent, *latent)
-	}
+	// The whole latent vector; any collection of numbers.
+	latent { ^state[\latent] }
+	latent_ { |values| this.put(\latent, values) }
 
 	// One coordinate of it.
-	latentAt { |index, value| this.set("latent/%".format(index.asInteger), value.asFloat) }
+	latentAt { |index, value| this.put("latent/%".format(index.asInteger), value) }
+
+	// How many coordinates the latent vector has; nil until the server has told.
+	latentSize { ^latentSize ?? { state[\latent] !? (_.size) } }
+
+	// -3…3 along a direction that the voice names; without a value: what is known of it.
+	direction { |direction, value|
+		^if(value.isNil) { directions[direction.asSymbol] } { this.put("direction/%".format(direction), value) }
+	}
+
+	// Milliseconds, 0…60000, in which latent, directions and intensity reach a new value.
+	glide { ^state[\glide] }
+	glide_ { |milliseconds| this.put(\glide, milliseconds) }
+
+	// 0…1: a slow random walk around the latent vector.
+	drift { ^state[\drift] }
+	drift_ { |value| this.put(\drift, value) }
+
+	// true holds the latent vector where it is.
+	freeze { ^state[\freeze] }
+	freeze_ { |value| this.put(\freeze, value) }
 
 	// dB, -60…12.
-	gain_ { |value| gain = value; this.set(\gain, value.asFloat) }
+	gain { ^state[\gain] }
+	gain_ { |value| this.put(\gain, value) }
 
 	// -1 left … 1 right.
-	pan_ { |value| pan = value; this.set(\pan, value.asFloat) }
+	pan { ^state[\pan] }
+	pan_ { |value| this.put(\pan, value) }
 
-	mute_ { |value| mute = value; this.set(\mute, value.binaryValue) }
+	mute { ^state[\mute] }
+	mute_ { |value| this.put(\mute, value) }
 
 	// Play another voice file of the server's folder under this name.
-	load { |file| this.address.sendMsg("/%/load".format(name), file.asString) }
+	load { |file| this.address.sendMsg(this.path(\load), file.asString) }
 
 	// Fade it out and forget it.
-	unload { this.address.sendMsg("/%/unload".format(name)) }
+	unload { this.address.sendMsg(this.path(\unload)) }
+
+	// A pattern of this voice's parameters: pbind(\intensity, Pwhite(0.2, 0.9), 'direction/brightness', 1, \dur, 0.5).
+	pbind { |... pairs| ^Pbind(\type, \petrichor, \voice, this, *pairs) }
+
+	// Takes in what was sent or told: values of a parameter, a level, or what happened to the voice.
+	told { |parameter, values|
+		case
+		{ parameter == \level } { level = values; this.changed(\level, *values) }
+		{ parameter == \loaded } {
+			#version, latentSize, rate = values.drop(1);
+			loaded = true;
+			this.changed(\loaded, *values)
+		}
+		{ parameter == \unloaded } { loaded = false; this.changed(\unloaded) }
+		{ #[\failed, \gone].includes(parameter) } { this.changed(parameter, *values) }
+		{ values.notEmpty and: { values.every(_.isNumber) } } { this.keep(parameter, values) }
+	}
+
+	keep { |parameter, values|
+		var first, last, spec, value;
+		#first, last = parameter.asString.split($/);
+		first = first.asSymbol;
+		spec = specs[first];
+		spec !? { value = values[0].clip(spec.clipLo, spec.clipHi) };
+		case
+		{ spec.isNil } { }
+		{ first == \direction } { last !? { this.store(directions, last.asSymbol, value, \direction, last.asSymbol) } }
+		{ first == \latent } { this.store(state, first, last.isNil.if(values) { this.latentWith(last.asInteger, value) }, first) }
+		{ #[\mute, \freeze].includes(first) } { this.store(state, first, value != 0, first) }
+		{ this.store(state, first, value, first) }
+	}
+
+	latentWith { |index, value|
+		var known = state[\latent] ? [];
+		^known.extend(max(index + 1, known.size), 0).put(index, value)
+	}
+
+	// Dependants hear of what is new only. The server's numbers are float32: 0.3 comes back as 0.300000012.
+	store { |place, key, value, what, name|
+		var old = place[key];
+		place[key] = value;
+		(value.isNumber and: { old.isNumber } and: { value.equalWithPrecision(old, 1e-6 * max(1, value.abs)) } or: { value == old })
+		.not.if { name.isNil.if { this.changed(what, value) } { this.changed(what, name, value) } }
+	}
+
+	// An event of type \petrichor: its parameters become one bundle, `latency` seconds from its logical time on. Several
+	// voices take their values in turn. Only what the event itself has counts: \pan is in every event's parent.
+	*playEvent { |event, server|
+		var voices = event[\voice].asArray, pairs = this.pairs(event), send;
+		(voices.isEmpty or: { voices.every(_.isKindOf(PetrichorVoice)).not }) .if {
+			Error("Petrichor: got % as \\voice, expected a voice as in Pbind(\\type, \\petrichor, \\voice, p.rain)"
+				.format(event[\voice])).throw
+		};
+		send = {
+			voices.collect(_.petrichor).asSet.do { |petrichor|
+				var latency = event[\latency] ?? { petrichor.latency ?? { server.latency } };
+				var messages = voices.selectIndices { |voice| voice.petrichor === petrichor }
+				.collect { |index| voices[index].messages(pairs, index) }.flatten(1);
+				event[\lag] !? { |lag| (lag != 0).if { latency = (latency ? 0) + lag } };
+				messages.notEmpty.if { petrichor.bundle(latency, *messages) }
+			}
+		};
+		((event[\timingOffset] ? 0) == 0).if(send) {
+			thisThread.clock.sched(event[\timingOffset], { send.value; nil })
+		}
+	}
+
+	// An event's own parameters and their values, in the order in which they are sent.
+	*pairs { |event|
+		var pairs = List.new;
+		event.keysValuesDo { |key, value|
+			(order.includes(this.row(key)) and: { value.notNil }).if { pairs.add([key, value]) }
+		};
+		^pairs.sort { |a, b| order.indexOf(this.row(a[0])) <= order.indexOf(this.row(b[0])) }
+	}
+
+	messages { |pairs, index|
+		^pairs.collect { |pair|
+			var key, value;
+			#key, value = pair;
+			(value.isSequenceableCollection and: { (key != \latent) or: { value[0].isSequenceableCollection } }).if {
+				value = value.wrapAt(index)
+			};
+			[this.path(key)] ++ this.class.arguments(key, value)
+		}
+	}
+
+	printOn { |stream| stream << this.class.name << "(" <<< name << ")" }
 }
