@@ -76,7 +76,8 @@ def test_each_scene_sends_its_boxes(played: tuple[PureData, OscSocket]) -> None:
         }
         control.received.clear()
         pd.send("scene", number)
-        wait_for(lambda size=len(scene): len(values(control)) == size, 30, lambda: str(control.received))
+        size = len(scene)
+        wait_for(lambda size=size: len(values(control)) == size, 30, lambda: str(control.received))
         assert {(address, round(value, 4)) for address, value in values(control)} == scene
 
 

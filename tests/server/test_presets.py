@@ -118,6 +118,18 @@ def test_values_morph_and_switches_let_a_voice_sound_on_the_way(
     assert studio.voices["rain"].told["mute"] == (0,), "at the beginning"
 
 
+def test_a_value_that_is_there_already_is_left_alone(presets: Presets, studio: FakeStudio, replies: list[str]) -> None:
+    """0.3 came as a float32, and the file says 0.3."""
+    studio.set("rain", "intensity", (0.30000001192092896,))
+    studio.set("rain", "gain", (-3.0,))
+    presets.save("/preset/save", "a")
+    studio.set("rain", "gain", (0.0,))
+    presets.load("/preset/load", "a", 1.0, 0.0, replies.append)
+    presets.look(0.5)
+    assert studio.voices["rain"].told["intensity"] == (0.30000001192092896,)
+    assert studio.voices["rain"].told["gain"] == (-1.5,)
+
+
 def test_a_hand_on_a_value_takes_it_out_of_the_morph(presets: Presets, studio: FakeStudio, replies: list[str]) -> None:
     change_all(studio)
     presets.save("/preset/save", "wild")
