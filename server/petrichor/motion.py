@@ -136,13 +136,14 @@ class Motion:
     def attend(self, controls: Controls) -> bool:
         """Set out for where the controls are; say whether anything that rested may move now."""
         elsewhere = self._controls.freeze and not controls.freeze
+        hurried = controls.glide != self._controls.glide  # a way that was begun is gone in the new time
         self._controls = controls
         steps = round(controls.glide / self._step)
         target = self._target(controls)
-        if not np.array_equal(target, self._latent.goal):
+        if not np.array_equal(target, self._latent.goal) or (hurried and not self._latent.resting):
             self._latent.to(target, steps)
             elsewhere = True
-        if controls.intensity != self._intensity.goal:
+        if controls.intensity != self._intensity.goal or (hurried and not self._intensity.resting):
             self._intensity.to(float(controls.intensity), steps)
             elsewhere = True
         if controls.drift != self._drift.goal:

@@ -226,7 +226,7 @@ def _moves(voice: str | None, now: Values, wanted: Values) -> list[_Move]:
     for parameter, args in wanted.items():
         start = now.get(parameter, args)
         # As float32, in which values come and are told: what differs by less is there already.
-        same = len(start) == len(args) and np.array_equal(np.float32(start), np.float32(args))
+        same = len(start) == len(args) and np.array_equal(np.array(start, np.float32), np.array(args, np.float32))
         if not same or parameter not in now:
             moves.append(_Move(voice, parameter, start if len(start) == len(args) else args, args))
     return moves

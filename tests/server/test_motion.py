@@ -63,6 +63,14 @@ def test_another_intensity_does_not_begin_the_way_of_the_latent_anew() -> None:
     assert motion.intensity == pytest.approx(0.5)
 
 
+def test_another_glide_holds_for_a_way_that_was_begun() -> None:
+    motion = Motion(AXES, STEP, controls(intensity=0.0))
+    way(motion, controls(1.0, glide=60.0, intensity=1.0), 10)
+    assert motion.latent.max() < 0.01
+    way(motion, controls(1.0, intensity=1.0), 1)
+    assert (motion.latent == 1.0).all() and motion.intensity == 1.0 and motion.resting
+
+
 def test_directions_are_within_the_truncation() -> None:
     motion = Motion(AXES, STEP, controls(1.5))
     motion.advance(controls(1.5, directions=np.array([3.0, -1.0], np.float32)))
