@@ -53,7 +53,7 @@ def played_by_pd(served: Served, seconds: float) -> Iterator[Process]:
     """Let Pd play the set for as long as the `with` lasts."""
     text = (PATCHES / "pd" / "petrichor-set.pd").read_text()
     text = text.replace("127.0.0.1 9001", f"127.0.0.1 {served.stream_port}").replace("9000", str(served.port))
-    with PureData(text, options=("-send", f"scene seconds {seconds:g}", "-send", "scene auto 1")) as pd:
+    with PureData(text, options=("-rt", "-send", f"scene seconds {seconds:g}", "-send", "scene auto 1")) as pd:
         yield pd
         pd.check()
 
