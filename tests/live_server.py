@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -143,6 +144,16 @@ def left_behind(server: int) -> list[Path]:
     """Return the shared memory and copies of voices that a server has not removed."""
     folders = (Path("/dev/shm"), Path(tempfile.gettempdir()))
     return [path for folder in folders for path in folder.glob(f"petrichor-{server}-*")]
+
+
+@contextmanager
+def tiny_server(voice_paths: Mapping[str, Path], folder: Path, *options: str) -> Iterator[LiveServer]:
+    """A server with the tiny bird and rain, which keeps everything in `folder`, for the length of a `with`."""
+    (folder / "voices").mkdir()
+    for name in ("bird", "rain"):
+        shutil.copy(voice_paths[name], folder / "voices")
+    with live_server(folder / "voices", folder / "recordings", "none", *options) as server:
+        yield server
 
 
 @contextmanager

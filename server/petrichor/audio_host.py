@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from petrichor.audio import AudioOptions, run_audio
 from petrichor.bell import Bell
 from petrichor.orders import Quit
-from petrichor.processes import backoff, start_process
+from petrichor.processes import backoff, collect_process, end_process, start_process
 from petrichor.segment import Segment
 
 log = logging.getLogger(__name__)
@@ -111,9 +111,7 @@ class AudioHost:
             Whether it runs, and knows of no voice yet; where not, `look_after` starts it.
         """
         assert self._process is not None and self._reports is not None, "it has run"
-        self._process.join()
-        self._process.close()
-        self._reports.close()
+        collect_process(self._process, self._reports)
         self._process = self._reports = None
         now = time.monotonic()
         self._failures = self._failures + 1 if now - self._started < QUICK else 0
@@ -142,13 +140,8 @@ class AudioHost:
         """Ask the process to end, and see that it does."""
         if self._process is not None and self._reports is not None:
             self.order(Quit())
-            self._process.join(3.0)
-            if self._process.is_alive():
+            if not end_process(self._process, self._reports, 3.0):
                 log.error("the audio process did not end by itself")
-                self._process.kill()
-                self._process.join()
-            self._process.close()
-            self._reports.close()
         self.wake.close()
         self._theirs.close()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from petrichor.bell import Bell
 from petrichor.card import CardOptions, Lost, Missing, Opened, run_card
-from petrichor.processes import backoff, start_process
+from petrichor.processes import backoff, collect_process, end_process, start_process
 from petrichor.segment import Segment
 
 log = logging.getLogger(__name__)
@@ -98,14 +98,8 @@ class CardHost:
         """End the process; one that hangs in a library is killed."""
         self._stop.ring()
         self._options = None
-        if self._process is not None:
-            self._process.join(1.0)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-            self._process.close()
-        if self._reports is not None:
-            self._reports.close()
+        if self._process is not None and self._reports is not None:
+            end_process(self._process, self._reports, 1.0)
         self._stop.close()
         self._theirs.close()
 
@@ -125,9 +119,7 @@ class CardHost:
 
     def _ended(self) -> None:
         assert self._process is not None and self._reports is not None
-        self._process.join()
-        self._process.close()
-        self._reports.close()
+        collect_process(self._process, self._reports)
         self._process = self._reports = None
         self._segment.card["active"] = 0
         if self.device:

@@ -61,8 +61,7 @@ class ClipEngine:
 
     def _begin(self, controls: Controls) -> ClipTake:
         """Begin a take. The very first has its clips made here; later ones wait for the thread."""
-        held = next((take.latent for take in self._takes.all if isinstance(take, ClipTake)), None)
-        take = ClipTake(self._maker, self._rate, controls, self._background, held if controls.freeze else None)
+        take = ClipTake(self._maker, self._rate, controls, self._background, self._takes.held(controls))
         if self._background and self._worker is None:
             for order in take.orders():
                 take.offer(self._maker.make(order))

@@ -35,9 +35,7 @@ class ClipTake:
         self, maker: ClipMaker, rate: int, controls: Controls, live: bool, held: np.ndarray | None = None
     ) -> None:
         """Set out with no clip."""
-        info = maker.voice.info
-        axes = axes_of(maker.voice.arrays, info.directions, info.latent_size)
-        self._motion = Motion(axes, MOVE_QUANTA * QUANTUM / rate, controls, held)
+        self._motion = Motion(axes_of(maker.voice), MOVE_QUANTA * QUANTUM / rate, controls, held)
         self._asked = controls
         self._until_move = MOVE_QUANTA
         controls = self._moved = self._where(controls)

@@ -8,13 +8,13 @@ Owned by a take; called by the block loop of one renderer process.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from petrichor.controls import Controls
 from petrichor.latent import clip, generator
+from petrichor.voice_file import Voice
 
 WANDER_SECONDS = 20.0  # a walk forgets where it was in about that time
 SMOOTH_SECONDS = 4.0  # and turns in no less than that
@@ -157,15 +157,11 @@ class Motion:
         return clip(controls.latent + controls.directions @ self._axes, controls.truncation)
 
 
-def axes_of(arrays: Mapping[str, np.ndarray], names: tuple[str, ...], latent_size: int) -> np.ndarray:
-    """Return the directions of a voice file as one matrix.
-
-    Args:
-        arrays: Of the voice file; "direction/NAME" has shape [latent_size].
-        names: Of the directions, in the order in which `Controls.directions` counts them.
-        latent_size: Coordinates.
+def axes_of(voice: Voice) -> np.ndarray:
+    """Return a voice's directions as one matrix, in the order in which `Controls.directions` counts them.
 
     Returns:
         float32. Shape [directions, latent_size]
     """
-    return np.array([arrays[f"direction/{name}"] for name in names], np.float32).reshape(len(names), latent_size)
+    names, size = voice.info.directions, voice.info.latent_size
+    return np.array([voice.arrays[f"direction/{name}"] for name in names], np.float32).reshape(len(names), size)

@@ -76,6 +76,32 @@ def start_process(
     return process, ours
 
 
+def end_process(process: BaseProcess, reports: Connection, patience: float) -> bool:
+    """Wait for a process that was asked to end, kill it if it does not, and let go of it.
+
+    Args:
+        process: From `start_process`, with its reports.
+        reports: Where it reported.
+        patience: Seconds.
+
+    Returns:
+        Whether it ended by itself.
+    """
+    process.join(patience)
+    ended = not process.is_alive()
+    if not ended:
+        process.kill()
+    collect_process(process, reports)
+    return ended
+
+
+def collect_process(process: BaseProcess, reports: Connection) -> None:
+    """Let go of a process that has ended."""
+    process.join()
+    process.close()
+    reports.close()
+
+
 def name_process(name: str) -> None:
     """Call this process petrichor-NAME in the system's lists of processes, where it can be done (15 letters)."""
     with contextlib.suppress(OSError):

@@ -55,9 +55,7 @@ class StreamEngine:
         """See `Engine.close`: there is no thread."""
 
     def _begin(self, controls: Controls) -> StreamTake:
-        """Begin a take: where the one before is held, if it is."""
-        held = next((take.latent for take in self._takes.all if isinstance(take, StreamTake)), None)
-        return StreamTake(self._network, self._rate, controls, held if controls.freeze else None)
+        return StreamTake(self._network, self._rate, controls, self._takes.held(controls))
 
 
 class StreamTake:
@@ -82,8 +80,7 @@ class StreamTake:
         self._resampler: soxr.ResampleStream | None = None
         if rate != info.sample_rate:
             self._resampler = soxr.ResampleStream(info.sample_rate, rate, 2, dtype="float32")
-        axes = axes_of(network.voice.arrays, info.directions, info.latent_size)
-        self._motion = Motion(axes, info.seconds, controls, held)
+        self._motion = Motion(axes_of(network.voice), info.seconds, controls, held)
         self._latent = self._motion.latent[None]
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
         self._settled: Controls | None = controls if self._motion.resting else None  # whose values have been reached

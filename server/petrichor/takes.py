@@ -25,6 +25,10 @@ class Take(Protocol):
     def ready(self) -> bool:
         """Whether its first sound is made; before that it is not started."""
 
+    @property
+    def latent(self) -> np.ndarray:
+        """Where the latent vector is. Shape [latent_size]"""
+
     def render(self, controls: Controls, frames: int) -> np.ndarray:
         """Make the next block. Shape [frames, 2], float32"""
 
@@ -67,6 +71,10 @@ class Takes:
     def all(self) -> list[Take]:
         """Every take there is, the one that is to come first."""
         return [cast.take for cast in (self._coming, self._playing, self._leaving) if cast is not None]
+
+    def held(self, controls: Controls) -> np.ndarray | None:
+        """Return where a take that begins with such controls is held: where the newest is, if they freeze it."""
+        return self.all[0].latent if controls.freeze and self.all else None
 
     def expect(self, controls: Controls) -> None:
         """Prepare the take that such controls will begin, unless another is due before."""

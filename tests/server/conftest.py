@@ -9,28 +9,20 @@ from pathlib import Path
 import pytest
 
 from petrichor.bench.rig import PROBES, Rig
-from tests.live_server import LiveServer, live_server
+from tests.live_server import LiveServer, live_server, tiny_server
 
 
 @pytest.fixture
 def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]:
     """A server with the tiny bird and rain."""
-    folder = tmp_path / "voices"
-    folder.mkdir()
-    for name in ("bird", "rain"):
-        shutil.copy(voice_paths[name], folder)
-    with live_server(folder, tmp_path / "recordings") as server:
+    with tiny_server(voice_paths, tmp_path) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def kept_server(voice_paths: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """The same for all tests of a module that leave it as it was."""
-    folder = tmp_path_factory.mktemp("kept") / "voices"
-    folder.mkdir()
-    for name in ("bird", "rain"):
-        shutil.copy(voice_paths[name], folder)
-    with live_server(folder, folder.parent / "recordings") as server:
+    with tiny_server(voice_paths, tmp_path_factory.mktemp("kept")) as server:
         yield server
 
 

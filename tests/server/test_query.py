@@ -25,7 +25,7 @@ from petrichor.controls import MasterState, VoiceState
 from petrichor.osc import Message, encode, parse_datagram
 from petrichor.parameters import TABLE
 from petrichor.query.address_space import AddressSpace
-from tests.live_server import TIMEOUT, LiveServer, live_server, wait_until
+from tests.live_server import TIMEOUT, LiveServer, live_server, tiny_server, wait_until
 
 PORT = re.compile(r"OSCQuery on http://127\.0\.0\.1:(\d+)")
 
@@ -143,11 +143,7 @@ def is_value(address: str, *args: object) -> Callable[[Any], bool]:
 
 @pytest.fixture(scope="module")
 def queried(voice_paths: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queried]:
-    folder = tmp_path_factory.mktemp("queried") / "voices"
-    folder.mkdir()
-    for name in ("bird", "rain"):
-        shutil.copy(voice_paths[name], folder)
-    with live_server(folder, folder.parent / "recordings", "none", "--query") as server:
+    with tiny_server(voice_paths, tmp_path_factory.mktemp("queried"), "--query") as server:
         yield Queried(server)
 
 
@@ -230,18 +226,14 @@ def test_pages_of_other_hosts_are_refused(queried: Queried) -> None:
 
 
 def test_voices_that_come_go_and_change_are_told(voice_paths: dict[str, Path], tmp_path: Path) -> None:
-    folder = tmp_path / "voices"
-    folder.mkdir()
-    for name in ("bird", "rain"):
-        shutil.copy(voice_paths[name], folder)
-    with live_server(folder, tmp_path / "recordings", "none", "--query") as server:
+    with tiny_server(voice_paths, tmp_path, "--query") as server:
         queried = Queried(server)
         with queried.connect() as client:
             client.ping().wait(TIMEOUT)
             server.client.send("/drizzle/load", "rain")
             heard(client, lambda got: got == {"COMMAND": "PATH_ADDED", "DATA": "/drizzle"})
             assert queried.get("/drizzle/pan?VALUE") == {"VALUE": [0.0]}
-            shutil.copy(voice_paths["stream"], folder / "rain.voice")  # 4 coordinates in place of 16
+            shutil.copy(voice_paths["stream"], server.voices / "rain.voice")  # 4 coordinates in place of 16
             heard(client, lambda got: got == {"COMMAND": "PATH_CHANGED", "DATA": "/rain"})
             assert set(queried.get("/rain/latent")["CONTENTS"]) == set("0123")
             server.client.send("/drizzle/unload")

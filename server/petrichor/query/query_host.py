@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
-from petrichor.processes import backoff, start_process
+from petrichor.processes import backoff, collect_process, end_process, start_process
 from petrichor.query.query_process import Listening, QueryOptions, Refused, run_query
 
 log = logging.getLogger(__name__)
@@ -68,22 +68,14 @@ class QueryHost:
     def close(self) -> None:
         """End the process."""
         self._options = self._start_at = None
-        if self._process is not None:
+        if self._process is not None and self._reports is not None:
             self._process.terminate()
-            self._process.join(1.0)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-            self._process.close()
-        if self._reports is not None:
-            self._reports.close()
+            end_process(self._process, self._reports, 1.0)
         self._process = self._reports = None
 
     def _ended(self) -> None:
         assert self._process is not None and self._reports is not None
-        self._process.join()
-        self._process.close()
-        self._reports.close()
+        collect_process(self._process, self._reports)
         self._process = self._reports = None
         self._later(time.monotonic())
 
