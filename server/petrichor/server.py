@@ -242,6 +242,7 @@ class Server:
         now = time.monotonic()
         self._look_after(now)
         self._desk.presets.look(now)
+        self._dispatch.publish()  # else what a preset has set would wait for the next turn
         if self._dispatch.changes != self._changes:
             self._changes = self._dispatch.changes
             self._desk.mirror.touch()
