@@ -65,6 +65,7 @@ STREAM = VoiceInfo(
     outputs={"audio": (1, 128, 1), "state_memory": (1, 128, 1)},
     truncation=2.0,
     intensity={"mode": "conditioned"},
+    hops=4,
     recipe="tiny",
 )
 INFOS = {"bird": BIRD, "rain": RAIN, "stream": STREAM}
@@ -90,17 +91,19 @@ def build_voices(cache: Path) -> dict[str, Path]:
             if result.returncode:
                 raise RuntimeError(f"tiny voices could not be built:\n{result.stdout}\n{result.stderr}")
             for name, info in INFOS.items():
-                make_voice(built / f"{name}.voice", info, (built / f"{name}.tflite").read_bytes())
+                several = (built / f"{name}-{info.hops}.tflite").read_bytes() if info.hops > 1 else b""
+                make_voice(built / f"{name}.voice", info, (built / f"{name}.tflite").read_bytes(), several)
             if not folder.is_dir():  # another run may have been quicker
                 built.rename(folder)
     return {name: folder / f"{name}.voice" for name in INFOS}
 
 
-def make_voice(path: Path, info: VoiceInfo, network: bytes) -> Path:
-    """Write one voice file and return `path`."""
+def make_voice(path: Path, info: VoiceInfo, network: bytes, several: bytes = b"") -> Path:
+    """Write one voice file and return `path`; without a network for several hops it has one for one only."""
+    info = info if several else dataclasses.replace(info, hops=1)
     arrays = {name: array for name, array in ARRAYS.items() if array.shape == (info.latent_size,)}
     info = dataclasses.replace(info, directions=tuple(name.split("/")[1] for name in arrays))
-    write_voice(path, info, network, arrays, "# Credits\n\nRandom weights, no recordings.\n")
+    write_voice(path, info, network, arrays, "# Credits\n\nRandom weights, no recordings.\n", several)
     return path
 
 
@@ -132,7 +135,7 @@ def break_voice(source: Path, path: Path, how: str) -> Path:
         else:
             other = "rain" if info.outputs.keys() == {"audio"} else "bird"
             network = (source.parent / f"{other}.tflite").read_bytes()
-        write_voice(path, info, network, voice.arrays, voice.credits)
+        write_voice(path, info, network, voice.arrays, voice.credits, voice.hops)
         return path
     with zipfile.ZipFile(source) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -151,7 +154,7 @@ def break_voice(source: Path, path: Path, how: str) -> Path:
 
 
 def _networks():
-    """Return the three tiny networks as (name, tf.Module with one signature)."""
+    """Return the tiny networks as (name, signature, tf.Module)."""
     import tensorflow as tf
 
     rng = np.random.default_rng(7)
@@ -177,22 +180,28 @@ def _networks():
     class Stream(tf.Module):
         mix = weights(4, 1)
 
-        @tf.function(input_signature=[tf.TensorSpec(s, tf.float32, name=n) for n, s in STREAM.inputs.items()])
-        def step(self, noise, latent, intensity, state_memory):
-            colour = tf.reshape(tf.tanh(latent @ self.mix), (1, 1, 1))
-            memory = 0.5 * state_memory + 0.5 * noise
-            level = tf.reshape(0.02 + 0.1 * intensity, (1, 1, 1))
-            return {"audio": tf.tanh(level * (memory + colour * noise)), "state_memory": memory}
+        def __init__(self, hops):
+            shapes = STREAM.at_one_go(hops)[0]
+            self.step = tf.function(self._step, [tf.TensorSpec(shape, name=name) for name, shape in shapes.items()])
 
-    return [("bird", Bird()), ("rain", Rain()), ("stream", Stream())]
+        def _step(self, noise, latent, intensity, state_memory):
+            colour = tf.reshape(tf.tanh(latent @ self.mix), (1, 1, 1))
+            level = tf.reshape(0.02 + 0.1 * intensity, (1, 1, 1))
+            sounds = []
+            for now in tf.split(noise, noise.shape[0]):
+                state_memory = 0.5 * state_memory + 0.5 * now
+                sounds.append(tf.tanh(level * (state_memory + colour * now)))
+            return {"audio": tf.concat(sounds, 1), "state_memory": state_memory}
+
+    streams = [(name, "step", Stream(hops)) for name, hops in (("stream", 1), (f"stream-{STREAM.hops}", STREAM.hops))]
+    return [("bird", "clip", Bird()), ("rain", "clip", Rain()), *streams]
 
 
 def _build(folder: Path) -> None:
     """Write NAME.tflite for every tiny network, by way of a SavedModel: the route that works on all versions."""
     import tensorflow as tf
 
-    for name, module in _networks():
-        signature = INFOS[name].signature
+    for name, signature, module in _networks():
         function = getattr(module, signature).get_concrete_function()
         with tempfile.TemporaryDirectory() as temporary:
             tf.saved_model.save(module, temporary, signatures={signature: function})

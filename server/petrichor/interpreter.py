@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from petrichor.errors import VoiceFileError
 from petrichor.voice_file import Voice
+from petrichor.voice_info import STATE
 
 logger = logging.getLogger(__name__)
 
@@ -41,26 +42,34 @@ class Network:
 
     Attributes:
         voice: The voice it came from.
+        hops: Of a stream: how many it makes at one go.
+        inputs: Tensor name → shape. All tensors are float32.
     """
 
-    def __init__(self, voice: Voice) -> None:
-        """Open the network of `voice` on one thread and compare it with `voice.info`.
+    def __init__(self, voice: Voice, hops: int = 1) -> None:
+        """Open a network of `voice` on one thread and compare it with `voice.info`.
+
+        Args:
+            voice: The voice.
+            hops: 1, or `voice.info.hops`: which of its networks.
 
         Raises:
             VoiceFileError: Where it cannot be opened, holds operators beyond arithmetic, or has other tensors.
         """
-        self.voice = voice
+        self.voice, self.hops = voice, hops
+        self.inputs, outputs = voice.info.at_one_go(hops)
         self._given: dict[str, np.ndarray] = {}
         try:
-            self._interpreter = Interpreter(model_content=voice.generator, num_threads=1)
+            self._interpreter = Interpreter(model_content=voice.generator if hops == 1 else voice.hops, num_threads=1)
             self._inputs, self._outputs = self._signature()
             self._check_operators()
             self._check_sizes()
             self._interpreter.allocate_tensors()
-            self._check_tensors("input", self._inputs, voice.info.inputs)
-            self._check_tensors("output", self._outputs, voice.info.outputs)
+            self._check_tensors("input", self._inputs, self.inputs)
+            self._check_tensors("output", self._outputs, outputs)
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise VoiceFileError(voice.path, f"network: {error}") from error
+            what = "network" if hops == 1 else f"network of {hops} hops"
+            raise VoiceFileError(voice.path, f"{what}: {error}") from error
         # The calls beneath LiteRT's Python, whose checks for views of tensors (there are none) took 8 us of a hop's 60.
         calls = self._interpreter._interpreter
         self._set, self._invoke, self._get = calls.SetTensor, calls.Invoke, calls.GetTensor
@@ -69,7 +78,7 @@ class Network:
         """Run the network once.
 
         Args:
-            inputs: Tensor name → float32 array of the shape that `voice.info.inputs` gives. The array last given under
+            inputs: Tensor name → float32 array of the shape that `inputs` gives. The array last given under
                 a name is not copied again, for LiteRT keeps inputs: hand in another instead of writing into it.
 
         Returns:
@@ -89,7 +98,7 @@ class Network:
         Raises:
             VoiceFileError: Where the network fails, or makes values that are not finite or far from their range.
         """
-        silence = {name: np.zeros(shape, np.float32) for name, shape in self.voice.info.inputs.items()}
+        silence = {name: np.zeros(shape, np.float32) for name, shape in self.inputs.items()}
         try:
             outputs = self(silence)
         except (ValueError, RuntimeError) as error:
@@ -98,7 +107,7 @@ class Network:
             if not np.isfinite(array).all():
                 raise VoiceFileError(self.voice.path, f"network: output {name} is not finite")
             peak = float(np.abs(array).max(initial=0.0))
-            if peak > MAX_LEVEL and not name.startswith("state"):
+            if peak > MAX_LEVEL and not name.startswith(STATE):
                 raise VoiceFileError(self.voice.path, f"network: output {name} reaches {peak:.3g}, expected 1")
 
     def _signature(self) -> tuple[dict[str, int], dict[str, int]]:

@@ -7,7 +7,7 @@ same seed and the same controls give the same samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import soxr
@@ -18,10 +18,10 @@ from petrichor.latent import generator
 from petrichor.motion import Motion, axes_of
 from petrichor.takes import Takes
 from petrichor.voice_file import Voice
+from petrichor.voice_info import MOST_HOPS, STATE
 
 SETTLED = 1e-5  # of a standard deviation, or of the range of intensity: the rest of the way, taken in one step
-STATE = "state"  # tensors whose name starts so are carried from hop to hop
-DRAWN = 8  # hops of noise that are drawn at once: drawing takes a fifth less time than one by one
+DRAWN = MOST_HOPS  # hops of noise that are drawn at once: drawing takes a fifth less time than one by one
 
 
 class StreamEngine:
@@ -33,10 +33,11 @@ class StreamEngine:
         Raises:
             VoiceFileError: The network is not what the voice file says, or does not work.
         """
-        network = Network(voice)
-        network.verify()
+        self._networks = [Network(voice, hops) for hops in sorted({1, voice.info.hops})]
+        for network in self._networks:
+            network.verify()
         self.quantum = -(-voice.info.frames * rate // voice.info.sample_rate)
-        self._network, self._rate = network, rate
+        self._rate = rate
         self._takes = Takes(self._begin, lambda now: now.restart, rate)
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
@@ -55,14 +56,17 @@ class StreamEngine:
         """See `Engine.close`: there is no thread."""
 
     def _begin(self, controls: Controls) -> StreamTake:
-        return StreamTake(self._network, self._rate, controls, self._takes.held(controls))
+        return StreamTake(self._networks, self._rate, controls, self._takes.held(controls))
 
 
 class StreamTake:
     """The network from a state of silence on.
 
+    Where more than one hop is asked for and nothing moves, hops are made several at one go, by the network for that.
+
     Args:
-        network: Keeps no state between two calls, so takes may share it.
+        networks: For one hop; and, if there is one, for several. They keep no state between two calls, so takes may
+            share them.
         rate: Hz, of the sound that is given.
         controls: Where latent and intensity start; the seed of the noise.
         held: Where the latent vector starts instead, if not None. Shape [latent_size]
@@ -70,22 +74,26 @@ class StreamTake:
 
     ready = True
 
-    def __init__(self, network: Network, rate: int, controls: Controls, held: np.ndarray | None = None) -> None:
+    def __init__(
+        self, networks: Sequence[Network], rate: int, controls: Controls, held: np.ndarray | None = None
+    ) -> None:
         """Start in silence."""
-        info = network.voice.info
-        self._network = network
+        voice = networks[0].voice
+        info = voice.info
+        self._one, self._several = networks[0], networks[-1]
+        self._stretch = -(-self._several.hops * info.frames * rate // info.sample_rate)  # frames of several hops
         self._shapes = {name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")}
         self._conditioned = "intensity" in info.inputs
         self._keep = np.float32(math.exp(-info.seconds / max(info.glide, 1e-6)))
         self._resampler: soxr.ResampleStream | None = None
         if rate != info.sample_rate:
             self._resampler = soxr.ResampleStream(info.sample_rate, rate, 2, dtype="float32")
-        self._motion = Motion(axes_of(network.voice), info.seconds, controls, held)
+        self._motion = Motion(axes_of(voice), info.seconds, controls, held)
         self._latent = self._motion.latent[None]
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
         self._settled: Controls | None = controls if self._motion.resting else None  # whose values have been reached
         rng = generator(controls.seed)
-        self._noises = {name: _draws(rng, shape) for name, shape in self._shapes.items() if not name.startswith(STATE)}
+        self._noises = {name: _Noise(rng, shape) for name, shape in self._shapes.items() if not name.startswith(STATE)}
         self._states = [name for name in self._shapes if name.startswith(STATE)]
         self._inputs = {name: np.zeros(self._shapes[name], np.float32) for name in self._states}
         self._left = np.zeros((0, 2), np.float32)
@@ -102,7 +110,8 @@ class StreamTake:
             return sound
         pieces, have = [self._left] if len(self._left) else [], len(self._left)
         while have < frames:
-            piece = self._hop(controls)
+            moves = controls is not self._settled
+            piece = self._made(self._one if moves or frames - have < self._stretch else self._several, controls)
             if self._resampler is not None:
                 piece = self._resampler.resample_chunk(piece)
             pieces.append(piece)
@@ -111,17 +120,17 @@ class StreamTake:
         self._left = sound[frames:]
         return sound[:frames]
 
-    def _hop(self, controls: Controls) -> np.ndarray:
-        """Run the network once. Shape [hop, 2], at the voice's own rate."""
+    def _made(self, network: Network, controls: Controls) -> np.ndarray:
+        """Run a network once. Shape [its hops · hop, 2], at the voice's own rate."""
         if controls is not self._settled:
             self._glide(controls)
         inputs = self._inputs
         for name, noise in self._noises.items():
-            inputs[name] = next(noise)
+            inputs[name] = noise.next(network.hops)
         inputs["latent"] = self._latent
         if self._conditioned:
             inputs["intensity"] = self._intensity
-        outputs = self._network(inputs)
+        outputs = network(inputs)
         for name in self._states:
             inputs[name] = outputs[name]
         sound = outputs["audio"][0]
@@ -148,7 +157,23 @@ class StreamTake:
             self._intensity = np.full((1, 1), intensity, np.float32)
 
 
-def _draws(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Give noise, a hop's at a time. Of no take, so that one that has ended is freed at once."""
-    while True:
-        yield from rng.standard_normal((DRAWN, *shape), np.float32)
+class _Noise:
+    """One input's noise, drawn some hops ahead; all inputs of a take are drawn in turn from one generator.
+
+    Args:
+        rng: The generator.
+        shape: Of a hop's.
+    """
+
+    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
+        self._rng, self._rows, self._shape = rng, shape[0], (DRAWN * shape[0], *shape[1:])
+        self._left = np.zeros((0, *shape[1:]), np.float32)
+
+    def next(self, hops: int) -> np.ndarray:
+        """Return the next hops' noise, at most `DRAWN` of them. Shape [hops · rows, …]"""
+        rows = hops * self._rows
+        if len(self._left) < rows:
+            fresh = self._rng.standard_normal(self._shape, np.float32)
+            self._left = np.concatenate((self._left, fresh)) if len(self._left) else fresh
+        noise, self._left = self._left[:rows], self._left[rows:]
+        return noise

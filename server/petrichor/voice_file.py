@@ -33,6 +33,7 @@ SUFFIX = ".voice"
 MEMBER_LIMITS = {  # bytes; the published bird at 5 s and 44.1 kHz is 907 MB, the largest network foreseen
     "voice.json": 1 << 20,
     "generator.tflite": 1 << 30,
+    "hops.tflite": 64 << 20,  # only of streams, and only of those that have one
     "arrays.npz": 64 << 20,
     "CREDITS.md": 1 << 20,
 }
@@ -50,6 +51,7 @@ class Voice:
         path: Where it was read.
         info: What it says of itself.
         generator: The LiteRT network.
+        hops: The network that makes `info.hops` hops of a stream at one go, the same to the last bit; or nothing.
         arrays: Latent directions and statistics by name.
         credits: Credits of the recordings it was trained on (Markdown).
         version: First 12 hexadecimal digits of the hash of `voice.json`: tells two files of one name apart.
@@ -61,6 +63,7 @@ class Voice:
     arrays: Mapping[str, np.ndarray]
     credits: str
     version: str
+    hops: bytes = b""
 
     @property
     def name(self) -> str:
@@ -69,7 +72,12 @@ class Voice:
 
 
 def write_voice(
-    path: Path | str, info: VoiceInfo, generator: bytes, arrays: Mapping[str, np.ndarray], credits: str
+    path: Path | str,
+    info: VoiceInfo,
+    generator: bytes,
+    arrays: Mapping[str, np.ndarray],
+    credits: str,
+    hops: bytes = b"",
 ) -> None:
     """Write a voice file so that a reader sees the old file or the whole new one, never a part.
 
@@ -79,6 +87,7 @@ def write_voice(
         generator: The LiteRT network.
         arrays: Numeric arrays by name; directions are "direction/NAME", shape [latent_size].
         credits: Credits of the recordings, Markdown.
+        hops: The network that makes `info.hops` hops at one go, where that is more than 1.
 
     Raises:
         OSError: Where the folder is missing, the disk is full and so on; `path` is then untouched.
@@ -87,6 +96,8 @@ def write_voice(
     buffer = io.BytesIO()
     np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
     members = {"generator.tflite": generator, "arrays.npz": buffer.getvalue(), "CREDITS.md": credits.encode()}
+    if hops:
+        members["hops.tflite"] = hops
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     description = json.dumps({**info.to_json(), "sha256": hashes}, indent=1, ensure_ascii=False).encode()
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
@@ -123,7 +134,8 @@ def read_voice(path: Path | str) -> Voice:
             expect(size <= MAX_BYTES, f"has {size} bytes, at most {MAX_BYTES} allowed")
             _expect_small_directory(file, "", MAX_MEMBERS)
             with zipfile.ZipFile(file) as archive:
-                members = {name: _read_member(archive, name) for name in MEMBER_LIMITS}
+                there = [name for name in MEMBER_LIMITS if name != "hops.tflite" or name in archive.NameToInfo]
+                members = {name: _read_member(archive, name) for name in there}
         description = json.loads(members["voice.json"])
         expect(isinstance(description, dict), "voice.json is not an object")
         _check_hashes(description.pop("sha256", None), members)
@@ -133,6 +145,7 @@ def read_voice(path: Path | str) -> Voice:
             shape = getattr(arrays.get(f"direction/{name}"), "shape", None)
             good = shape == (info.latent_size,)
             expect(good, f"direction {quoted(name)} has shape {shape}, expected [{info.latent_size}]")
+        expect((info.hops > 1) == ("hops.tflite" in members), f"hops is {info.hops}, which hops.tflite does not fit")
         credits = members["CREDITS.md"].decode()
     except VoiceFileError:
         raise
@@ -143,7 +156,7 @@ def read_voice(path: Path | str) -> Voice:
     except Exception as error:  # a hostile zip or npz can make the library raise nearly anything
         raise VoiceFileError(path, brief(str(error)) or type(error).__name__) from error
     version = hashlib.sha256(members["voice.json"]).hexdigest()[:12]
-    return Voice(path, info, members["generator.tflite"], arrays, credits, version)
+    return Voice(path, info, members["generator.tflite"], arrays, credits, version, members.get("hops.tflite", b""))
 
 
 def _expect_small_directory(file: BinaryIO, what: str, most: int) -> None:

@@ -19,6 +19,7 @@ DIRECTION = re.compile(r"[^\s#*,/?\[\]{}]{1,60}")  # a part of an OSC address
 MAX_RATE = 192_000  # Hz
 MAX_FRAMES = 60 * MAX_RATE
 MAX_HOP = 4096  # frames of a stream: a hop has to fit the renderer's ring, and controls are heard only between hops
+MOST_HOPS = 8  # that are made at one go
 MAX_IMAGE = 4096  # pixels of a spectrogram image, either way
 MAX_PIXELS = 1 << 24  # points of the spectrogram it stands for: 64 MB
 MAX_MATRIX = 1 << 22  # numbers in a matrix that resizes the image: 16 MB, and eight times that while it is made
@@ -34,6 +35,7 @@ INVERSION_LIMITS = {  # highest whole number; None for numbers that need not be 
     "log_min": None,
     "log_max": None,
 }
+STATE = "state"  # names of tensors that a stream carries from hop to hop begin so
 LONGEST_REASON, LONGEST_QUOTE = 300, 80  # characters: a reason goes out in one datagram
 
 
@@ -55,6 +57,7 @@ class VoiceInfo:
             over one another needs less than one that multiplies by its intensity.
         intensity: How intensity acts, e.g. {"mode": "layers", "layers": 4, "rest_seconds": 2.5}.
         inversion: Analysis parameters of a voice whose output is a spectrogram image, else None.
+        hops: Of a stream: how many hops the second network of the file makes at one go; 1: it has none.
         directions: Names of the latent directions; arrays "direction/NAME", shape [latent_size].
         recipe: Name of the training recipe.
         settings: Every training setting.
@@ -76,6 +79,7 @@ class VoiceInfo:
     glide: float = 0.03
     intensity: Mapping[str, Any] = field(default_factory=lambda: {"mode": "layers", "layers": 3, "rest_seconds": 0.0})
     inversion: Mapping[str, Any] | None = None
+    hops: int = 1
     directions: tuple[str, ...] = ()
     recipe: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -98,6 +102,7 @@ class VoiceInfo:
         _expect_range("latent_size", self.latent_size, 1, MAX_LATENT)
         _expect_range("frames", self.frames, 16, MAX_HOP if self.kind == "stream" else MAX_FRAMES)
         _expect_range("steps", self.steps, 0, 1 << 62)
+        _expect_range("hops", self.hops, 1, MOST_HOPS if self.kind == "stream" else 1)
         _expect_number("truncation", self.truncation, 0.0, 3.0)
         _expect_number("glide", self.glide, 0.0, 1.0)
         _expect_shapes("inputs", self.inputs)
@@ -121,6 +126,21 @@ class VoiceInfo:
     def seconds(self) -> float:
         """Length of one clip or hop in seconds."""
         return self.frames / self.sample_rate
+
+    def at_one_go(self, hops: int) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+        """Return inputs and outputs of the network that makes so many hops at one go.
+
+        Noise is a hop's after the other along the first dimension, sound along its frames; all else is as for one.
+        """
+        same = ("latent", "intensity")
+        inputs = {
+            name: tuple(shape) if name in same or name.startswith(STATE) else (hops * shape[0], *shape[1:])
+            for name, shape in self.inputs.items()
+        }
+        outputs = {name: tuple(shape) for name, shape in self.outputs.items()}
+        if hops > 1:
+            outputs["audio"] = (1, hops * self.frames, self.channels)
+        return inputs, outputs
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as `voice.json` holds them (without the hashes)."""
@@ -161,7 +181,8 @@ def _expect_shapes(name: str, shapes: Any) -> None:
     good = isinstance(shapes, Mapping) and bool(shapes)
     expect(good, f"{name} is {quoted(shapes)}, expected tensor names and shapes")
     for tensor, shape in shapes.items():
-        good = isinstance(shape, (tuple, list)) and all(isinstance(n, int) and 0 < n <= MAX_FRAMES for n in shape)
+        sizes = shape if isinstance(shape, (tuple, list)) else ()
+        good = bool(sizes) and all(isinstance(n, int) and 0 < n <= MAX_FRAMES for n in sizes)
         expect(good, f"{name} {quoted(tensor)} has shape {quoted(shape)}, expected positive whole numbers")
 
 
@@ -188,7 +209,7 @@ def _expect_outputs(info: VoiceInfo) -> None:
     allowed = (whole, whole[:2]) if info.kind == "clip" and info.channels == 1 else (whole,)
     audio = outputs.get("audio")
     expect(audio in allowed, f"output audio is {quoted(audio)}, expected {list(whole)}")
-    states = {name: tuple(shape) for name, shape in info.inputs.items() if name.startswith("state")}
+    states = {name: tuple(shape) for name, shape in info.inputs.items() if name.startswith(STATE)}
     expect(all(outputs.get(name) == shape for name, shape in states.items()), "states differ between in and out")
 
 

@@ -139,13 +139,12 @@ def mutate_voice(path: Path, dice: random.Random) -> bytes:
     description = json.loads(members["voice.json"])
     kind = dice.random()
     if kind < 0.5:
-        network = bytearray(members["generator.tflite"])
+        which = dice.choice(sorted(name for name in members if name.endswith(".tflite")))
+        network = bytearray(members[which])
         for _ in range(dice.choice([1, 1, 2, 8, 64])):
             place = dice.randrange(len(network))
             network[place] = dice.randrange(256)
-        members["generator.tflite"] = bytes(
-            network[: len(network) if dice.random() < 0.9 else dice.randrange(len(network))]
-        )
+        members[which] = bytes(network[: len(network) if dice.random() < 0.9 else dice.randrange(len(network))])
     elif kind < 0.9:
         name = dice.choice(sorted(description))
         evil = [None, 0, -1, 10**9, 1e308, "", "x" * 1000, [], {}, True, [[]], {"latent": [1, 10**9]}, 2**63]

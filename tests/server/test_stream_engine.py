@@ -37,6 +37,35 @@ def test_joined_blocks_are_the_whole_at_any_rate(voices: dict[str, Voice], rate:
     assert np.array_equal(np.concatenate(blocks), whole)
 
 
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_hops_made_at_one_go_are_those_made_one_by_one(voices: dict[str, Voice], rate: int) -> None:
+    """To the last bit, in blocks of any size, through glides and new seeds; and several are made where they can be."""
+    voice = voices["stream"]
+    alone = dataclasses.replace(voice, info=dataclasses.replace(voice.info, hops=1))
+    engines, rng = [open_engine(each, rate, background=False) for each in (voice, alone)], np.random.default_rng(4)
+    sounds: list[list[np.ndarray]] = [[], []]
+    for number in range(40):
+        now = Controls(LATENT, seed=number // 9, restart=number // 9, intensity=0.3 + 0.5 * (number // 5 % 2))
+        frames = int(rng.integers(1, 3000))
+        for engine, blocks in zip(engines, sounds, strict=True):
+            blocks.append(engine.render(now, frames))
+    np.testing.assert_array_equal(*map(np.concatenate, sounds))
+
+
+def test_several_hops_are_made_at_one_go_where_nothing_moves(
+    voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, made, run = opened(voices), [], Network.__call__
+    monkeypatch.setattr(Network, "__call__", lambda each, inputs: made.append(each.hops) or run(each, inputs))
+    now = Controls(LATENT)
+    engine.render(now, 128 * 9)
+    assert made == [4, 4, 1]
+    made.clear()
+    engine.render(dataclasses.replace(now, intensity=0.9), 128 * 200)
+    assert made[:8] == [1] * 8, "a glide goes from hop to hop"
+    assert made[-1] == 4
+
+
 def test_hops_follow_the_network_state(voices: dict[str, Voice]) -> None:
     """An independent loop over the network gives the same samples: state, noise and controls reach it as declared."""
     now = Controls(LATENT, seed=3, intensity=0.7)
@@ -56,14 +85,18 @@ def test_hops_follow_the_network_state(voices: dict[str, Voice]) -> None:
 
 
 @pytest.mark.parametrize("glide", [0.0, 0.008, 0.03])
-def test_controls_glide_as_the_voice_says(voices: dict[str, Voice], glide: float) -> None:
+def test_controls_glide_as_the_voice_says(
+    voices: dict[str, Voice], glide: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a change of intensity, each hop takes the same share of what is left."""
     voice = voices["stream"]
     voice = dataclasses.replace(voice, info=dataclasses.replace(voice.info, glide=glide))
     hop, given = voice.info.frames, []
-    take = StreamTake(network := Network(voice), 48_000, Controls(LATENT, intensity=0.2))
-    run = network.__call__
-    take._network = lambda inputs: given.append(float(inputs["intensity"][0, 0])) or run(inputs)
+    take = StreamTake([network := Network(voice)], 48_000, Controls(LATENT, intensity=0.2))
+    run = Network.__call__
+    monkeypatch.setattr(
+        Network, "__call__", lambda _, inputs: given.append(float(inputs["intensity"][0, 0])) or run(network, inputs)
+    )
     for intensity in (0.2, 0.8, 0.8, 0.8):
         take.render(Controls(LATENT, intensity=intensity), hop)
     keep = np.exp(-hop / 48_000 / glide) if glide else 0.0
@@ -118,21 +151,22 @@ def test_a_hop_that_is_not_finite_is_silent_and_forgotten(
     voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = StreamEngine(voices["stream"], 48_000)
-    engine.render(Controls(LATENT), 128)
-    take = engine._takes._playing.take
-    run = take._network
-    broken = dict.fromkeys(("audio", "state_memory"), np.full((1, 128, 1), np.nan, np.float32))
-    monkeypatch.setattr(take, "_network", lambda _: broken)
-    assert not engine.render(Controls(LATENT), 128).any()
-    monkeypatch.setattr(take, "_network", run)
-    assert np.isfinite(engine.render(Controls(LATENT), 1280)).all()
+    now = Controls(LATENT)
+    engine.render(now, 128)
+    for frames in (128, 512):
+        lengths = {"audio": frames, "state_memory": 128}
+        broken = {name: np.full((1, length, 1), np.nan, np.float32) for name, length in lengths.items()}
+        with monkeypatch.context() as patch:
+            patch.setattr(Network, "__call__", lambda *_, broken=broken: broken)
+            assert not engine.render(now, frames).any()
+        assert np.isfinite(engine.render(now, 1280)).all()
 
 
 def test_stereo_networks_stay_stereo(voices: dict[str, Voice], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = StreamEngine(voices["stream"], 48_000)
     stereo = np.stack([np.full(128, 0.25), np.full(128, -2.0)], axis=1)[None].astype(np.float32)
     engine.render(Controls(LATENT), 128)
-    monkeypatch.setattr(engine._takes._playing.take, "_network", lambda inputs: {**inputs, "audio": stereo})
+    monkeypatch.setattr(Network, "__call__", lambda _, inputs: {**inputs, "audio": stereo})
     assert engine.render(Controls(LATENT), 1).tolist() == [[0.25, -1.0]]
     engine.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from petrichor.errors import VoiceFileError
-from petrichor.voice_file import read_voice, write_voice
+from petrichor.voice_file import Voice, read_voice, write_voice
 from tests.server.voice_parts import HUGE, INFO
 
 ARRAYS = {"direction/loud": np.arange(4, dtype=np.float32)}
@@ -28,6 +29,16 @@ def test_round_trip(tmp_path: Path) -> None:
     assert (voice.name, voice.info, voice.generator, voice.credits) == ("wren", INFO, b"network", "# Crédits")
     np.testing.assert_array_equal(voice.arrays["direction/loud"], ARRAYS["direction/loud"])
     assert [p.name for p in tmp_path.iterdir()] == ["wren.voice"], "a temporary file was left behind"
+
+
+def test_a_network_for_several_hops_is_there_where_it_is_told_of(tmp_path: Path, voices: dict[str, Voice]) -> None:
+    path, stream = tmp_path / "wren.voice", voices["stream"]
+    write_voice(path, stream.info, b"one", {"direction/loud": np.zeros(4)}, "", b"several")
+    assert (read_voice(path).generator, read_voice(path).hops) == (b"one", b"several")
+    for info, several in ((stream.info, b""), (dataclasses.replace(stream.info, hops=1), b"several")):
+        write_voice(path, info, b"one", {}, "", several)
+        with pytest.raises(VoiceFileError, match=r"hops is \d, which hops\.tflite does not fit"):
+            read_voice(path)
 
 
 def test_same_content_same_bytes(tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def test_hops_that_no_ring_could_hold_are_refused() -> None:
     assert dataclasses.replace(INFO, frames=48_000, outputs={"audio": (1, 48_000)}).frames == 48_000
 
 
+@pytest.mark.parametrize("hops", [0, -1, 9, 2.0, True, "4", None])
+def test_hops_at_one_go_are_few(hops: object) -> None:
+    assert dataclasses.replace(STREAM, hops=8).hops == 8
+    with pytest.raises(ValueError, match="hops is"):
+        dataclasses.replace(STREAM, hops=hops)  # type: ignore[arg-type]
+
+
 def with_image(shape: tuple[int, ...], **changes: int) -> VoiceInfo:
     return dataclasses.replace(INFO, outputs={"image": shape}, inversion={**INVERSION, **changes})
 
@@ -109,6 +116,7 @@ def test_reasons_are_short_whatever_the_file_says(change: dict[str, object]) -> 
         {"intensity": {"mode": "conditioned", "layers": 10**9}},
         {"figures": []},
         {"directions": (1, 2)},
+        {"hops": 2},
         {
             "kind": "stream",
             "signature": "step",

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from scipy.signal import ellip, sosfilt, sosfreqz
 
+from petrichor.interpreter import Network
 from petrichor.voice_file import read_voice
 from petrichor_training.streaming.high_pass import ORDER, RIPPLE_DB, STATE_SIZE, STOP_DB, HighPass
 from petrichor_training.streaming.rows import joined
@@ -93,11 +94,38 @@ def test_rows_are_joined_in_order() -> None:
     np.testing.assert_array_equal(joined(parts).numpy(), tf.concat(parts, 1).numpy())
 
 
+@pytest.mark.parametrize("network", ["generator", "hops"])
 @pytest.mark.parametrize("name", ["rain", "bird"])
-def test_a_hop_is_one_piece(name: str) -> None:
+def test_a_hop_is_one_piece(name: str, network: str) -> None:
     """All operations before the delegate and after it are in it: it alone reads inputs and makes outputs."""
-    interpreter = Interpreter(model_content=read_voice(VOICES / f"{name}.voice").generator, num_threads=1)
+    content = getattr(read_voice(VOICES / f"{name}.voice"), network)
+    interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
     (piece,) = (each for each in interpreter._get_ops_details() if each["op_name"] == "DELEGATE")
     ends = [detail["index"] for detail in interpreter.get_output_details()]
     assert set(ends) == set(piece["outputs"])
+
+
+@pytest.mark.parametrize("name", ["rain", "bird"])
+def test_hops_at_one_go_are_those_one_by_one(name: str) -> None:
+    """Of the voices that ship, to the last bit, from silence on, and from where either network left off."""
+    voice = read_voice(VOICES / f"{name}.voice")
+    one, several = Network(voice), Network(voice, voice.info.hops)
+    rng, hops = np.random.default_rng(12), voice.info.hops
+    assert hops > 1
+    given = {
+        "latent": rng.standard_normal(one.inputs["latent"]).astype(np.float32),
+        "intensity": np.full((1, 1), 0.9, np.float32),
+    }
+    states = [np.zeros(one.inputs["state"], np.float32)] * 2
+    for _ in range(300):  # 6 s: every bird has sung
+        noise = rng.standard_normal(several.inputs["noise"]).astype(np.float32)
+        made = several({**given, "noise": noise, "state": states[1]})
+        pieces = []
+        for now in noise:
+            hop = one({**given, "noise": now[None], "state": states[0]})
+            states[0] = hop["state"]
+            pieces.append(hop["audio"])
+        np.testing.assert_array_equal(np.concatenate(pieces, 1), made["audio"])
+        np.testing.assert_array_equal(states[0], made["state"])
+        states[1] = made["state"]

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from petrichor.voice_file import VoiceInfo, write_voice
+from petrichor_training.streaming.rows import apart
 
 RATE = 48_000
 HOP = 128
@@ -26,6 +27,7 @@ LATENT_SIZE = 8
 LEVEL = 0.25  # of the tone at intensity 1
 PITCHES = {"probe-1": 1000.0, "probe-2": 1400.0}  # Hz at latent 0; 400 apart, so that 5 ms tell them apart
 CHANNELS, BLOCKS, KERNEL, BAND = 32, 3, 3, 64  # of the network
+HOPS = 8  # at one go
 INFO = VoiceInfo(
     kind="stream",
     sample_rate=RATE,
@@ -43,6 +45,7 @@ INFO = VoiceInfo(
     outputs={"audio": (1, HOP, 1), "state_net": (BLOCKS, KERNEL - 1, CHANNELS), "state_tone": (1, 3)},
     truncation=3.0,
     intensity={"mode": "conditioned"},
+    hops=HOPS,
     recipe="probe",
 )
 
@@ -52,10 +55,11 @@ class Probe(tf.Module):
 
     Args:
         pitch: Of the tone at latent 0, Hz.
+        hops: That it makes at one go.
     """
 
-    def __init__(self, pitch: float) -> None:
-        """Draw the weights, the same every time."""
+    def __init__(self, pitch: float, hops: int) -> None:
+        """Draw the weights, the same every time, and make the function `step`."""
         super().__init__()
         random = np.random.default_rng(5)
 
@@ -69,12 +73,24 @@ class Probe(tf.Module):
         self.widen = [weights(CHANNELS, 3 * CHANNELS) for _ in range(BLOCKS)]
         self.narrow = [weights(3 * CHANNELS, CHANNELS) for _ in range(BLOCKS)]
         self.leave = weights(CHANNELS, BAND)
+        inputs, _ = INFO.at_one_go(hops)
+        signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()]
+        self.step = tf.function(self._step, input_signature=signature)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=name) for name, shape in INFO.inputs.items()])
-    def step(
+    def _step(
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state_net: tf.Tensor, state_tone: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
+        """Make all hops; see `petrichor.voice_file` for what a stream voice is."""
+        sounds = []
+        for now in apart(noise):
+            sound, state_net, state_tone = self._hop(now, latent, intensity, state_net, state_tone)
+            sounds.append(sound)
+        return {"audio": tf.concat(sounds, 1)[:, :, None], "state_net": state_net, "state_tone": state_tone}
+
+    def _hop(
+        self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state_net: tf.Tensor, state_tone: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Sound, Shape [1, HOP], and both states after it."""
         grain, memory = self._network(noise, latent, state_net)
         steps = tf.constant(np.arange(1, HOP + 1, dtype=np.float32)[None])
         # The tone's state: phase, level and pitch (with its octave counted from 0 in a state of silence).
@@ -85,7 +101,7 @@ class Probe(tf.Module):
         sound = levels * (LEVEL * tf.sin(phase + turn * steps) + LEVEL * 1e-6 * tf.tanh(grain))
         turned = tf.math.floormod(phase + turn * HOP, 2 * np.pi)
         tone = tf.concat([turned, intensity, now], 1)
-        return {"audio": sound[:, :, None], "state_net": memory, "state_tone": tone}
+        return sound, memory, tone
 
     def _network(self, noise: tf.Tensor, latent: tf.Tensor, memory: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the network's sound, shape [1, HOP], and its new memory."""
@@ -100,13 +116,14 @@ class Probe(tf.Module):
         return tf.reshape(signal @ self.leave, (1, HOP)), tf.stack(memories)
 
 
-def build(pitch: float) -> bytes:
+def build(pitch: float, hops: int = 1) -> bytes:
     """Return a probe's network, its matrices in 8 bits.
 
     Args:
         pitch: Of the tone at latent 0, Hz.
+        hops: That it makes at one go.
     """
-    probe = Probe(pitch)
+    probe = Probe(pitch, hops)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(probe, folder, signatures={"step": probe.step.get_concrete_function()})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["step"])
@@ -120,7 +137,8 @@ def write(folder: Path) -> list[Path]:
     files = []
     for name, pitch in PITCHES.items():
         files.append(folder / f"{name}.voice")
-        write_voice(files[-1], INFO, build(pitch), {}, "# Credits\n\nRandom weights and a tone; no recordings.\n")
+        credits = "# Credits\n\nRandom weights and a tone; no recordings.\n"
+        write_voice(files[-1], INFO, build(pitch), {}, credits, build(pitch, HOPS))
     return files
 
 

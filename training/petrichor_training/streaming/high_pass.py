@@ -44,22 +44,26 @@ class HighPass:
         self._places = _places(matrix[PIECE:, PIECE:]).astype(np.float32)
 
     def __call__(self, audio: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Filter a hop.
+        """Filter hops, each from where the one before it left off.
 
         Args:
-            audio: Shape [1, HOP, CHANNELS]
+            audio: Shape [1, hops · HOP, CHANNELS]
             state: Shape [1, STATE_SIZE]
 
         Returns:
             The same two, after it.
         """
-        rows = tf.reshape(tf.transpose(audio, (0, 2, 1)), (CHANNELS * PIECES, PIECE))
+        rows = tf.reshape(tf.transpose(audio, (0, 2, 1)), (-1, PIECE))
         alone = rows @ self._piece
-        ends = tf.reshape(alone[:, PIECE:], (CHANNELS, PIECES * PLACE))
-        places = tf.concat((tf.reshape(state, (CHANNELS, PLACE)), ends), 1) @ self._places
-        begun = tf.reshape(places[:, : PIECES * PLACE], (CHANNELS * PIECES, PLACE))
-        filtered = tf.reshape(alone[:, :PIECE] + begun @ self._rest, (1, CHANNELS, HOP))
-        return tf.transpose(filtered, (0, 2, 1)), tf.reshape(places[:, PIECES * PLACE :], (1, STATE_SIZE))
+        ends = tf.reshape(alone[:, PIECE:], (CHANNELS, -1))
+        place, begun = tf.reshape(state, (CHANNELS, PLACE)), []
+        for first in range(0, ends.shape[1], PIECES * PLACE):
+            places = tf.concat((place, ends[:, first : first + PIECES * PLACE]), 1) @ self._places
+            begun.append(places[:, : PIECES * PLACE])
+            place = places[:, PIECES * PLACE :]
+        alike = tf.reshape(tf.concat(begun, 1), (-1, PLACE))
+        filtered = tf.reshape(alone[:, :PIECE] + alike @ self._rest, (1, CHANNELS, -1))
+        return tf.transpose(filtered, (0, 2, 1)), tf.reshape(place, (1, STATE_SIZE))
 
 
 def _places(step: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -30,3 +30,32 @@ def joined(parts: Sequence[tf.Tensor]) -> tf.Tensor:
     while len(parts) > AT_ONCE:
         parts = [tf.concat(parts[start : start + AT_ONCE], 1) for start in range(0, len(parts), AT_ONCE)]
     return tf.concat(parts, 1)
+
+
+def in_turn(step: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], before: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Return what each row makes of what the one before it left. Shape [rows, size]
+
+    Args:
+        step: From what was left and a row to what is left then. Shape [1, size] each
+        before: What was left. Shape [1, size]
+        rows: Shape [rows, size]
+    """
+    made = []
+    for row in apart(rows):
+        before = step(before, row)
+        made.append(before)
+    return stacked(made)
+
+
+def apart(rows: tf.Tensor) -> list[tf.Tensor]:
+    """Return rows one by one. Shape [1, size] each
+
+    Args:
+        rows: Shape [rows, size]
+    """
+    return [rows] if rows.shape[0] == 1 else tf.split(rows, rows.shape[0])
+
+
+def stacked(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return one matrix of several that are as wide."""
+    return parts[0] if len(parts) == 1 else tf.concat(parts, 0)

@@ -16,7 +16,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from petrichor_training.streaming.rows import cut, joined
+from petrichor_training.streaming.rows import apart, cut, in_turn, joined, stacked
 from petrichor_training.streaming.song_network import CHANCE, LAYERS, LEAK
 from petrichor_training.streaming.syllables import (
     BEFORE,
@@ -67,6 +67,7 @@ SEED = 20  # of what birds have of their own
 
 ECHO_KEEP = 10 ** (-6 * HOP_SECONDS / ECHO_SECONDS)
 WANDER_KEEP = math.exp(-HOP_SECONDS / WANDER_SECONDS)
+WANDER_STEP = math.sqrt(1 - WANDER_KEEP**2)
 
 
 def noise_size(coordinates: int) -> int:
@@ -101,39 +102,43 @@ class SongStep:
     def __call__(
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Make one hop.
+        """Make as many hops as there is noise for, each as it would be alone.
 
         Args:
-            noise: Shape [1, noise_size]
+            noise: Shape [hops, noise_size]
             latent: Identity that all have in common. Shape [1, coordinates]
             intensity: 0…1. Shape [1, 1]
             state: Shape [1, sum of song_state_sizes]
 
         Returns:
-            Left and right, Shape [1, HOP, 2]; power that the bands are to have besides, for blocks of one frame, Shape
-            [1, BANDS]; and the new state.
+            Left and right, Shape [1, hops · HOP, 2]; power that the bands are to have besides, for blocks of one frame,
+            Shape [hops, BANDS]; and the new state.
         """
         turn, sung, coming, begun, since, phase, wander, echo, loud = cut(state, song_state_sizes(self.coordinates))
         chance, wind = cut(noise, [CHANCE, BIRDS * self.coordinates])
-        wander = WANDER_KEEP * wander + math.sqrt(1 - WANDER_KEEP**2) * wind
+        wandered = apart(in_turn(lambda past, now: WANDER_KEEP * past + WANDER_STEP * now, wander, wind))
         rows = (sung, coming, begun, since, phase)
         sung, coming, begun, since, phase = (tf.reshape(part, (BIRDS, -1)) for part in rows)
-        coming = self._drawn(turn, sung, coming, tf.reshape(wander, (BIRDS, -1)), latent, chance)
-        sung, position, due = self._gone_on(sung, coming, since - _starts(), intensity)
-        begun = tf.maximum(begun, due)
-        hertz, amplitude, octave = self._curves(sung[:, :NUMBERS], position)
+        hops = []
+        for wander, drawn in zip(wandered, apart(chance), strict=True):
+            coming = self._drawn(turn, sung, coming, tf.reshape(wander, (BIRDS, -1)), latent, drawn)
+            sung, position, due = self._gone_on(sung, coming, since - _starts(), intensity)
+            begun, since = tf.maximum(begun, due), position + HOP_SECONDS + _starts()
+            turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
+            hops.append((sung[:, :NUMBERS], position, begun))
+        row, position, singing = (stacked(parts) for parts in zip(*hops, strict=True))
+        hertz, amplitude, octave = self._curves(row, position)
         louder = tf.exp(-SOFTER_DB * math.log(10) / 20 * (1.0 - intensity))
-        amplitude = amplitude * (begun * (loud + (louder - loud) * np.linspace(0, 1, PIECES + 1, dtype=np.float32)))
-        phase = phase + hertz @ _integral()
-        angle = 2 * math.pi * phase
+        amplitude = amplitude * (singing * _risen(loud, louder, len(hops)))
+        phases, phase = _gone_round(phase, hertz @ _integral(), len(hops))
+        angle = 2 * math.pi * phases
         wave = tf.sin(angle)
         voices = (amplitude @ _lines()) * (wave + 2.0 * octave * wave * tf.cos(angle))
-        echo = ECHO_KEEP * echo + (1 - ECHO_KEEP) * ECHO * _spread_over_bands(hertz, amplitude)
-        audio = tf.transpose(tf.matmul(_gains(), voices))[None]
-        end = phase[:, -1:]
-        birds = (begun, position + HOP_SECONDS + _starts(), end - tf.floor(end))
-        kept = (sung, coming, tf.concat(birds, 0), wander, echo, louder)
-        turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
+        sides = tf.matmul(_gains(), tf.reshape(voices, (len(hops), BIRDS, HOP)))
+        audio = tf.reshape(tf.transpose(sides, (0, 2, 1)), (1, -1, 2))
+        thrown = _spread_over_bands(hertz, amplitude, len(hops))
+        echo = in_turn(lambda past, now: ECHO_KEEP * past + (1 - ECHO_KEEP) * ECHO * now, echo, thrown)
+        kept = (sung, coming, tf.concat((begun, since, phase), 0), wander, echo[-1:], louder)
         return audio, echo, joined((turn, *(tf.reshape(part, (1, -1)) for part in kept)))
 
     def _drawn(
@@ -175,13 +180,13 @@ class SongStep:
         return sung + due * (later - sung), position, due
 
     def _curves(self, row: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Hz and amplitude at the ends of the hop's pieces, Shape [BIRDS, PIECES + 1]; how loud the octave is."""
+        """Hz and amplitude at the ends of the hop's pieces, Shape [rows, PIECES + 1]; how loud the octave is."""
         row = row * self._spread + self._mean
         length = _length(row)
         seconds = position + np.linspace(0, HOP_SECONDS, PIECES + 1, dtype=np.float32)
         place = tf.clip_by_value(seconds / length, 0.0, 1.0) * (KNOTS - 1)
         near = tf.nn.relu(1.0 - tf.abs(place[:, :, None] - np.arange(KNOTS, dtype=np.float32)))
-        pitch, level = (tf.reshape(tf.matmul(near, row[:, part, None]), (BIRDS, -1)) for part in (PITCH, LEVEL))
+        pitch, level = (tf.reshape(tf.matmul(near, row[:, part, None]), seconds.shape) for part in (PITCH, LEVEL))
         hertz = HIGH_HZ * _doubled(pitch + row[:, HEIGHT : HEIGHT + 1], 0.1, HIGHEST)
         loud = tf.minimum(row[:, PEAK : PEAK + 1], LOUDEST) + tf.minimum(level, 0.0)
         begun = tf.clip_by_value(seconds / RAMP_SECONDS, 0.0, 1.0)
@@ -224,12 +229,35 @@ def _gains() -> np.ndarray:
     return (near * np.stack((np.cos(angle), np.sin(angle)))).astype(np.float32)
 
 
-def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor) -> tf.Tensor:
-    """Power of sinusoids in the bands, for blocks of one frame. Shape [1, BANDS]"""
+def _risen(loud: tf.Tensor, louder: tf.Tensor, hops: int) -> tf.Tensor:
+    """From one level to another within the first of the hops. Shape [hops · BIRDS, PIECES + 1]"""
+    first = (np.arange(hops * BIRDS) < BIRDS).astype(np.float32)[:, None]
+    before = first * loud + (1.0 - first) * louder if hops > 1 else loud
+    return before + (louder - before) * np.linspace(0, 1, PIECES + 1, dtype=np.float32)
+
+
+def _gone_round(phase: tf.Tensor, turns: tf.Tensor, hops: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Phases of all hops, each from where the one before it ended, in turns; and where the last ended.
+
+    Args:
+        phase: Where the first begins. Shape [BIRDS, 1]
+        turns: Since each hop began. Shape [hops · BIRDS, HOP]
+        hops: How many there are.
+    """
+    begins = []
+    for last in tf.split(turns[:, -1:], hops) if hops > 1 else [turns[:, -1:]]:
+        begins.append(phase)
+        phase = phase + last
+        phase = phase - tf.floor(phase)
+    return stacked(begins) + turns, phase
+
+
+def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor, hops: int) -> tf.Tensor:
+    """Power of sinusoids in the bands, for blocks of one frame. Shape [hops, BANDS]"""
     edges = [zone.edges_hz for zone in ZONES]
     centres = np.concatenate([(each[1:] + each[:-1]) / 2 for each in edges]).astype(np.float32)
     widths = np.concatenate([np.diff(each) for each in edges]).astype(np.float32)
     middle = tf.reduce_mean(hertz, 1, keepdims=True)
     near = tf.nn.relu(1.0 - tf.abs(middle - centres) / widths)
     power = 0.5 * tf.reduce_mean(tf.square(amplitude), 1, keepdims=True)
-    return tf.reduce_sum(near * power, 0, keepdims=True)
+    return tf.reduce_sum(tf.reshape(near * power, (hops, BIRDS, BANDS)), 1)

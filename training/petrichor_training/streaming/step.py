@@ -1,4 +1,4 @@
-"""One hop of a streaming texture as a LiteRT graph: what `texture_network` does, with its past in a state.
+"""Hops of a streaming texture as a LiteRT graph: what `texture_network` does, with its past in a state.
 
 TensorFlow only. The graph is built from a trained generator's weights, which become constants. It keeps to operations
 that LiteRT's compiled kernels (XNNPACK) take, so that all of it is one piece to them: signals are [1, 1, blocks,
@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from petrichor_training.streaming.high_pass import STATE_SIZE, HighPass
 from petrichor_training.streaming.noise import DROPS, GRAINS, KEEP, SLOW
-from petrichor_training.streaming.rows import cut, joined
+from petrichor_training.streaming.rows import cut, in_turn, joined
 from petrichor_training.streaming.song_step import SongStep, noise_size, song_state_sizes
 from petrichor_training.streaming.texture_network import (
     DILATIONS,
@@ -37,7 +37,7 @@ from petrichor_training.streaming.texture_network import (
     TAPS,
     film_sizes,
 )
-from petrichor_training.streaming.zones import COUNTS, HOP, ZONES, Zone, overlapping
+from petrichor_training.streaming.zones import COUNTS, ZONES, Zone, overlapping
 
 Arrays = dict[str, np.ndarray]
 
@@ -70,15 +70,16 @@ class TextureStep(tf.Module):
     Args:
         weights: Of a `TextureGenerator`, by name.
         widths: Its channels.
+        hops: That it makes at one go, each as it would be alone: the same sums in the same order.
     """
 
-    def __init__(self, weights: Arrays, widths: tuple[int, ...]) -> None:
+    def __init__(self, weights: Arrays, widths: tuple[int, ...], hops: int = 1) -> None:
         """Keep the weights as constants and make the function `step`."""
         super().__init__()
-        self._widths, self._weights = widths, weights
+        self._widths, self._weights, self.hops = widths, weights, hops
         latent_size = weights["enter"].shape[0] - 1
         self.shapes = {
-            "noise": (1, NOISE_SIZE),
+            "noise": (hops, NOISE_SIZE),
             "latent": (1, latent_size),
             "intensity": (1, 1),
             "state": (1, sum(state_sizes(widths))),
@@ -89,7 +90,7 @@ class TextureStep(tf.Module):
     def _step(
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
+        """Make all hops; see `petrichor.voice_info` for what a stream voice is."""
         audio, state = self.hop(noise, latent, intensity, state)
         return {"audio": audio, "state": state}
 
@@ -101,22 +102,22 @@ class TextureStep(tf.Module):
         state: tf.Tensor,
         besides: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Make one hop, as part of a graph.
+        """Make all hops, as part of a graph.
 
         Args:
-            noise: Shape [1, NOISE_SIZE]
+            noise: Shape [hops, NOISE_SIZE]
             latent: Shape [1, latent_size]
             intensity: 0…1. Shape [1, 1]
             state: Shape [1, sum of state_sizes]
-            besides: Power that the bands have besides, for blocks of one frame. Shape [1, BANDS]
+            besides: Power that the bands have besides, for blocks of one frame. Shape [hops, BANDS]
 
         Returns:
-            Shape [1, HOP, CHANNELS], and the new state.
+            Shape [1, hops · HOP, CHANNELS], and the new state.
         """
         *grains, first, second, middle, steps = cut(noise, NOISE_SIZES)
         before, *pasts = cut(state, state_sizes(self._widths))
         turns, thresholds, blends, levels, spreads = self._conditioned(latent, intensity)
-        slow = KEEP * before + np.sqrt(1 - np.square(KEEP)) * steps
+        slow = in_turn(lambda past, now: KEEP * past + np.sqrt(1 - np.square(KEEP)) * now, before, steps)
         squares = tf.square(first), tf.square(second)
         events = tf.nn.relu(squares[0] + squares[1] - thresholds)
         # Of two Gaussians, whose squares make a drop, three signs are free: theirs, and which of them is the larger.
@@ -129,7 +130,7 @@ class TextureStep(tf.Module):
         if besides is not None:
             amplitudes = tf.sqrt(tf.square(amplitudes) + besides @ _blocks_of_bands())
         sounds, ends = _overlapped([_signs(carrier) * amplitudes for carrier in (middle, side)], lasts)
-        return sounds, joined((slow, *kept, *ends))
+        return sounds, joined((slow[-1:], *kept, *ends))
 
     def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor, Any, Any]:
         """Factors and terms of the zones in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
@@ -160,12 +161,12 @@ class TextureStep(tf.Module):
     def _heads(
         self, grains: list[tf.Tensor], events: list[tf.Tensor], slow: tf.Tensor, pasts: list[tf.Tensor], turns: Any
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """Both outcomes of all zones as flat rows, and the layers' new pasts."""
-        signal, outcomes, kept, old = _rows(slow, 1), [], [], iter(pasts)
+        """Both outcomes of all zones as flat rows, one a hop, and the layers' new pasts."""
+        signal, outcomes, kept, old = _rows(slow, self.hops), [], [], iter(pasts)
         for index, blocks in enumerate(BLOCKS):
             if index:
-                signal = tf.reshape(tf.concat((signal, signal), 3), (1, 1, blocks, -1))
-            inputs = tf.concat((_rows(grains[index], blocks), _rows(events[index], blocks), signal), 3)
+                signal = tf.reshape(tf.concat((signal, signal), 3), (1, 1, blocks * self.hops, -1))
+            inputs = tf.concat((*(_rows(each[index], blocks * self.hops) for each in (grains, events)), signal), 3)
             matrix = self._weights[f"in_{index}"].copy()
             matrix[GRAINS[index] : GRAINS[index] + DROPS[index]] *= 0.5 * STRENGTH
             signal = _layer(inputs, matrix, self._weights[f"in_{index}_bias"])
@@ -180,7 +181,7 @@ class TextureStep(tf.Module):
                 signal += _layer(tf.nn.leaky_relu(mixed, LEAK), self._weights[f"out_{index}_{block}"])
             bright, (matrix, bias) = tf.nn.leaky_relu(signal, LEAK), self._named(f"head_{index}")
             parts = zip(np.split(matrix, 2, 1), np.split(bias, 2), strict=True)
-            outcomes.append([tf.reshape(_layer(bright, *part), (1, -1)) for part in parts])
+            outcomes.append([tf.reshape(_layer(bright, *part), (self.hops, -1)) for part in parts])
         background, standing_out = (tf.concat(parts, 1) for parts in zip(*outcomes, strict=True))
         return background, standing_out, kept
 
@@ -189,7 +190,7 @@ class TextureStep(tf.Module):
 
 
 def _rows(flat: tf.Tensor, blocks: int) -> tf.Tensor:
-    """Shape [1, blocks · channels] to [1, 1, blocks, channels]."""
+    """Flat rows as one of so many blocks. Shape [1, 1, blocks, channels]"""
     return tf.reshape(flat, (1, 1, blocks, -1))
 
 
@@ -232,19 +233,19 @@ def _overlapped(coefficients: list[tf.Tensor], lasts: list[tf.Tensor]) -> tuple[
     """Sound of the middle's and the side's coefficients, and what the next hop has to know of them.
 
     Args:
-        coefficients: Flat rows.
+        coefficients: Flat rows, one a hop.
         lasts: The last block of both, for every zone. Shape [1, CHANNELS · count] each
 
     Returns:
-        Shape [1, HOP, CHANNELS]; and the new last blocks.
+        Shape [1, hops · HOP, CHANNELS]; and the new last blocks.
     """
     both, sounds, ends = [cut(part, BAND_SIZES) for part in coefficients], [], []
     for index, zone in enumerate(ZONES):
-        now = tf.concat([_rows(part[index], zone.blocks) for part in both], 3)
+        now = tf.concat([_rows(part[index], zone.blocks * len(part[index])) for part in both], 3)
         seen = tf.concat((_rows(lasts[index], 1), now), 2)
         ends.append(tf.reshape(seen[:, :, -1:], (1, -1)))
         sound = _layer(seen, _waves(zone))
-        sounds.append(tf.reshape(sound, (1, HOP, CHANNELS)))
+        sounds.append(tf.reshape(sound, (1, -1, CHANNELS)))
     return sum(sounds[1:], sounds[0]), ends
 
 
@@ -302,6 +303,7 @@ class VoiceStep(tf.Module):
             "state": [sum(song_state_sizes(own)) if song else 0, STATE_SIZE, around["state"]],
         }
         self.shapes = {name: (1, sum(sizes)) for name, sizes in self._sizes.items()} | {"intensity": (1, 1)}
+        self.shapes["noise"] = (texture.hops, sum(self._sizes["noise"]))
         order = ("noise", "latent", "intensity", "state")
         signature = [tf.TensorSpec(self.shapes[name], tf.float32, name=name) for name in order]
         self.step = tf.function(self._step, input_signature=signature)
@@ -309,7 +311,7 @@ class VoiceStep(tf.Module):
     def _step(
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Make one hop; see `petrichor.voice_file` for what a stream voice is."""
+        """Make all hops; see `petrichor.voice_info` for what a stream voice is."""
         sung, wind = cut(noise, self._sizes["noise"])
         who, where = cut(latent, self._sizes["latent"])
         singing, passed, blowing = cut(state, self._sizes["state"])

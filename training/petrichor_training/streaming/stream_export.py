@@ -50,6 +50,8 @@ HEARD_SECONDS = {False: 2.0, True: 6.0}  # of each that is measured: birds take 
 BEFORE_SECONDS = {False: 0.5, True: 6.0}  # that are made before it, and not listened to
 GLIDE = 0.008  # seconds: hops lap over one another, and what is sung glides by itself
 LEAST_SNR_DB = 60.0  # of the converted network: less is another network
+HOPS = 4  # at one go: 21 ms; a hop then takes a third to a half of its time, and of more little less
+MOST_APART = 1e-6  # of hops made at one go from those made one by one; the kernels that were tried differ by nothing
 
 
 class Stepper:
@@ -71,7 +73,7 @@ class Stepper:
         Args:
             latent: Shape [latent_size].
             intensity: 0…1.
-            noise: Shape [hops, 1, noise_size].
+            noise: Of a multiple of the hops that it makes at one go. Shape [hops, 1, noise_size].
             state: To begin with. Shape [1, state_size]
 
         Returns:
@@ -79,7 +81,7 @@ class Stepper:
         """
         given = {"latent": latent[None].astype(np.float32), "intensity": np.full((1, 1), intensity, np.float32)}
         pieces = []
-        for now in noise:
+        for now in noise.reshape(-1, *self.shapes["noise"]):
             begin = time.perf_counter()
             made = self._runner(noise=now, state=state, **given)
             self.seconds.append(time.perf_counter() - begin)
@@ -117,14 +119,20 @@ def export_stream(
     if isinstance(trained, ChorusGenerator):
         assert data.songs is not None, "a chorus's cache has them"
         song = SongStep(trained.song.arrays(), data.songs.mean, data.songs.spread, IDENTITY)
-    network = _stepped(VoiceStep(step, recipe.prepare.high_pass_hz, song))
-    stepper = Stepper(network)
-    figures |= {"bytes": len(network), "ms_per_hop": tried(stepper)}
+    steps = (step, TextureStep(texture.arrays(), texture.widths, HOPS))
+    network, several = (_stepped(VoiceStep(each, recipe.prepare.high_pass_hz, song)) for each in steps)
+    stepper, stepper_of_several = Stepper(network), Stepper(several)
+    figures |= {"bytes": len(network) + len(several), "ms_per_hop": tried(stepper)}
+    figures["ms_per_hop_of_several"] = tried(stepper_of_several) / HOPS
+    apart = difference(stepper, stepper_of_several)
+    if apart > MOST_APART:
+        raise ExportError(f"{HOPS} hops made at one go differ by {apart:.2g} from those made one by one")
     directions = explore_stream(stepper, recipe) if recipe.export.clips_measured else []
     figures["directions"] = {direction.name: round(direction.correlation, 3) for direction in directions}
     good = [each for each in directions if each.correlation >= least_correlation(recipe.export.clips_measured)]
     arrays = {f"direction/{direction.name}": direction.vector for direction in good}
-    write_voice(out, _describe(recipe, stepper.shapes, progress.step, figures, good), network, arrays, data.credits)
+    info = _describe(recipe, stepper.shapes, progress.step, figures, good)
+    write_voice(out, info, network, arrays, data.credits, several)
     return figures
 
 
@@ -157,8 +165,25 @@ def compare(network: bytes, trained: TextureGenerator, recipe: Recipe) -> dict[s
     }
 
 
+def difference(one: Stepper, other: Stepper) -> float:
+    """Return how far the sounds of two networks of a voice are apart at most, on the same noise.
+
+    Args:
+        one: The first.
+        other: The second.
+    """
+    rng, most = np.random.default_rng(9), 0.0
+    for intensity in (0.0, 0.5, 1.0):
+        latent = rng.uniform(-2, 2, one.shapes["latent"][1])
+        noise = rng.standard_normal((HOPS * hops_of(SECONDS / HOPS), 1, one.shapes["noise"][1]), np.float32)
+        state = np.zeros(one.shapes["state"], np.float32)
+        sounds = [each.play(latent, intensity, noise, state) for each in (one, other)]
+        most = max(most, float(np.abs(sounds[0] - sounds[1]).max()))
+    return most
+
+
 def tried(stepper: Stepper) -> float:
-    """Return how long a hop of a voice takes, ms: the median of all, at latents and intensities all over.
+    """Return how long a call of a voice's network takes, ms: the median, at latents and intensities all over.
 
     Args:
         stepper: The voice's network.
@@ -225,6 +250,7 @@ def _describe(
         channels=CHANNELS,
         latent_size=recipe.network.latent_size,
         frames=HOP,
+        hops=HOPS,
         signature=SIGNATURE,
         inputs=inputs,
         outputs={"audio": (1, HOP, CHANNELS), "state": inputs["state"]},
