@@ -50,7 +50,7 @@ HEARD_SECONDS = {False: 2.0, True: 6.0}  # of each that is measured: birds take 
 BEFORE_SECONDS = {False: 0.5, True: 6.0}  # that are made before it, and not listened to
 GLIDE = 0.008  # seconds: hops lap over one another, and what is sung glides by itself
 LEAST_SNR_DB = 60.0  # of the converted network: less is another network
-HOPS = 4  # at one go: 21 ms; a hop then takes a third to a half of its time, and of more little less
+HOPS = 4  # at one go: 21 ms; a hop then takes about half of its time, and with 8 no less of the bird's
 MOST_APART = 1e-6  # of hops made at one go from those made one by one; the kernels that were tried differ by nothing
 
 
