@@ -38,6 +38,7 @@ ENGINE_FIELDS = (
     "restart",
 )
 STRIP_FIELDS = ("gain", "pan", "mute")
+DRAWN_SEEDS = 1 << 24  # whole numbers that the floats of a Pd patch hold, which may want to send a drawn seed back
 NOWHERE = np.zeros(0, np.float32)  # along no direction
 _draws = itertools.count(1)  # every draw of this process has a number of its own
 
@@ -202,7 +203,7 @@ class VoiceState(State):
         self.fields: Fields = {p.name: p.default for p in VOICE_PARAMETERS.values() if p.default is not None}
         self.fields["truncation"] = truncation
         self.fields["direction"] = np.zeros(len(directions), np.float32)
-        assign(self.fields, self._seeded((seed + zlib.crc32(name.encode())) & 0x7FFFFFFF))
+        assign(self.fields, self._seeded((seed + zlib.crc32(name.encode())) % DRAWN_SEEDS))
 
     @property
     def controls(self) -> Controls:
@@ -279,8 +280,9 @@ class VoiceState(State):
         if args:
             raise MessageError(address, f"got {len(args)} arguments, expected none")
         random: np.random.Generator = self.fields["random"]
-        latent = draw(random, self.latent_size, self.fields["truncation"])
-        return {"latent": latent, "seed": int(random.integers(2**31)), "draw": next(_draws)}
+        seed = int(random.integers(DRAWN_SEEDS))
+        latent = draw(np.random.default_rng(seed), self.latent_size, self.fields["truncation"])
+        return {"latent": latent, "seed": seed, "draw": next(_draws)}
 
     def _latent(self, address: str, args: Sequence[object]) -> np.ndarray:
         if len(args) == 1 and isinstance(args[0], bytes):

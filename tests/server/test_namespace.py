@@ -225,6 +225,18 @@ def test_given_latents_are_clipped_to_the_truncation_and_come_back_when_it_opens
     assert state.controls.latent.tolist() == [0.0, 0.0]
 
 
+def test_what_new_has_drawn_comes_back_by_its_seed() -> None:
+    """The seed that it tells is one that a Pd patch can hold and send back."""
+    state = VoiceState("a", 5, 1.0)
+    for _ in range(50):
+        state.apply("new", [])
+        seed, latent = state.fields["seed"], state.fields["latent"]
+        assert float(np.float32(seed)) == seed < 1 << 24
+        other = VoiceState("b", 5, 1.0)
+        other.apply("seed", [float(seed)])
+        np.testing.assert_array_equal(other.fields["latent"], latent)
+
+
 def test_seeds_are_repeatable_and_new_is_new() -> None:
     one, other = VoiceState("rain", 16, 1.0, seed=1), VoiceState("rain", 16, 1.0, seed=2)
     assert not np.array_equal(one.controls.latent, other.controls.latent)
