@@ -25,7 +25,7 @@ FILL = 12288
 RATE = 48000
 GAP = 9600  # frames of silence that part two scenes: far more than an underrun
 SCENES = [("seed 3", "intensity 0"), ("seed 3", "intensity 1"), ("seed 4", "intensity 1"), ("seed 3", "intensity 1")]
-SCENE, PAUSE = 1.5, 0.8  # seconds
+SCENE, PAUSE = 1.2, 0.6  # seconds
 
 
 @pytest.fixture

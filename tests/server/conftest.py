@@ -20,10 +20,20 @@ def server(voice_paths: dict[str, Path], tmp_path: Path) -> Iterator[LiveServer]
 
 
 @pytest.fixture(scope="module")
-def kept_server(voice_paths: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """The same for all tests of a module that leave it as it was."""
+def server_of_the_module(
+    voice_paths: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """See `kept_server`."""
     with tiny_server(voice_paths, tmp_path_factory.mktemp("kept")) as server:
         yield server
+
+
+@pytest.fixture
+def kept_server(server_of_the_module: LiveServer) -> LiveServer:
+    """The same for all tests of a module that do not mind what the others have set; its client has heard nothing."""
+    server_of_the_module.client.settle()
+    server_of_the_module.client.heard.clear()
+    return server_of_the_module
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_new_file_becomes_a_voice_and_load_plays_it_elsewhere(server: LiveServer
     assert len(server.status()["voices"]) == 3
 
 
-def test_future_bundle_waits_for_its_time_and_a_late_one_is_told(server: LiveServer) -> None:
+def test_future_bundle_waits_for_its_time_and_a_late_one_is_told(kept_server: LiveServer) -> None:
     import time
 
     def bundle(at: float, address: str, *args: object) -> bytes:
@@ -181,46 +181,46 @@ def test_future_bundle_waits_for_its_time_and_a_late_one_is_told(server: LiveSer
         return b"#bundle\0" + tag + len(element).to_bytes(4, "big") + element
 
     start = time.time()
-    server.client.send_raw(bundle(start + 0.3, "/ping"))
-    server.client.wait("/pong")
+    kept_server.client.send_raw(bundle(start + 0.3, "/ping"))
+    kept_server.client.wait("/pong")
     assert time.time() >= start + 0.3
-    server.client.send_raw(bundle(start - 1, "/bird/gain", -3))
-    late = server.client.wait("/late")
+    kept_server.client.send_raw(bundle(start - 1, "/bird/gain", -3))
+    late = kept_server.client.wait("/late")
     assert late.args[0] == "/bird/gain"
     assert float(late.args[1]) > 1000  # type: ignore[arg-type]
 
 
-def test_two_listeners_hear_the_same_mix(server: LiveServer) -> None:
+def test_two_listeners_hear_the_same_mix(kept_server: LiveServer) -> None:
     def listen() -> None:
-        with Listener(server.stream_port) as one, Listener(server.stream_port, fill=4096) as other:
+        with Listener(kept_server.stream_port) as one, Listener(kept_server.stream_port, fill=4096) as other:
             for _ in range(8):
                 sounds.append((one.take(4096), other.take(4096)))
 
     sounds: list[tuple[np.ndarray, np.ndarray]] = []
-    mix = server.record("two.wav", listen)
+    mix = kept_server.record("two.wav", listen)
     for heard in (np.concatenate([pair[index] for pair in sounds]) for index in (0, 1)):
         start = find(mix, heard[1000:1256])
         np.testing.assert_array_equal(mix[start : start + 4096], heard[1000 : 1000 + 4096])
 
 
-def test_recordings_are_not_overwritten(server: LiveServer) -> None:
+def test_recordings_are_not_overwritten(kept_server: LiveServer) -> None:
     def listen() -> None:
-        with Listener(server.stream_port) as listener:
+        with Listener(kept_server.stream_port) as listener:
             listener.take(1024)
 
-    server.record("take.flac", listen)
-    assert "exists already" in str(server.client.ask("/record", "take.flac", reply="/fail").args[1])
+    kept_server.record("take.flac", listen)
+    assert "exists already" in str(kept_server.client.ask("/record", "take.flac", reply="/fail").args[1])
 
 
-def test_refused_recording_leaves_the_one_in_progress(server: LiveServer) -> None:
-    client = server.client
+def test_refused_recording_leaves_the_one_in_progress(kept_server: LiveServer) -> None:
+    client = kept_server.client
 
     def disturb() -> None:
         assert ".flac" in str(client.ask("/record", "take.mp3", reply="/fail").args[1])
-        with Listener(server.stream_port) as listener:
+        with Listener(kept_server.stream_port) as listener:
             listener.take(RATE // 2)
 
-    assert len(server.record("take.wav", disturb)) >= RATE // 2
+    assert len(kept_server.record("take.wav", disturb)) >= RATE // 2
 
 
 def test_recordings_ordered_in_quick_succession(server: LiveServer) -> None:
@@ -260,10 +260,10 @@ def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) 
     assert shares[0] < 0.05
 
 
-def test_two_clients_are_both_notified(server: LiveServer) -> None:
-    other = Client(server.port)
+def test_two_clients_are_both_notified(kept_server: LiveServer) -> None:
+    other = Client(kept_server.port)
     other.ask("/notify", 1, reply="/done")
     other.send("/bird/intensity", 7.0)
     assert other.wait("/clamped").args == ("/bird/intensity", 1.0)
-    assert server.client.wait("/clamped").args == ("/bird/intensity", 1.0)
+    assert kept_server.client.wait("/clamped").args == ("/bird/intensity", 1.0)
     other.close()
