@@ -46,18 +46,22 @@ class TableServer:
     Attributes:
         port: The port.
         received: Every message so far.
+        recording: Path of the recording in progress, or "".
+        values: What every address has.
+        notified: Who is told of changes.
     """
 
     def __init__(self) -> None:
+        self.recording = ""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.received: list[Received] = []
         self._datagrams = 0
         self._draws = 0
-        self._values = _defaults()
+        self.values = _defaults()
         self._presets: dict[str, Values] = {}
-        self._notified: set[tuple[str, int]] = set()
+        self.notified: set[tuple[str, int]] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="table server")
 
@@ -84,14 +88,14 @@ class TableServer:
                     each = timed.message
                     self.received.append(Received(each.address, tuple(each.params), self._datagrams, timed.time, came))
                     self._obey(each.address, tuple(each.params), sender)
-            for client in self._notified:
+            for client in self.notified:
                 for voice in (*VOICES, "master"):
                     self._send(client, f"/{voice}/level", -20.0, -30.0, *([0.0] if voice == "master" else []))
 
     def _obey(self, address: str, args: tuple[object, ...], sender: tuple[str, int]) -> None:
         if args == ("?",):
-            if address in self._values:
-                self._send(sender, address, *self._values[address])
+            if address in self.values:
+                self._send(sender, address, *self.values[address])
         elif address in SERVER_COMMANDS and address != "/master/gain":
             self._command(address, args, sender)
         else:
@@ -102,19 +106,31 @@ class TableServer:
 
     def _command(self, address: str, args: tuple[object, ...], sender: tuple[str, int]) -> None:
         if address == "/notify":
-            self._notified = self._notified | {sender} if args[0] else self._notified - {sender}
-            self._tell(self._values if args[0] else {})
+            self.notified = self.notified | {sender} if args[0] else self.notified - {sender}
+            self._tell(self.values if args[0] else {})
         elif address == "/preset/save":
-            self._presets[str(args[0])] = dict(self._values)
+            self._presets[str(args[0])] = dict(self.values)
             self._send(sender, "/done", address, f"/presets/{args[0]}.toml")
         elif address == "/preset/load":
-            self._values = dict(self._presets[str(args[0])])
-            self._tell(self._values)
+            self.values = dict(self._presets[str(args[0])])
+            self._tell(self.values)
             self._send(sender, "/done", address, str(args[0]))
         elif address == "/preset/list":
             self._send(sender, "/preset/list.reply", *self._presets)
+        elif address == "/record":
+            self._record(args, sender)
         elif address == "/sync":
             self._send(sender, "/synced", args[0])
+
+    def _record(self, args: tuple[object, ...], sender: tuple[str, int]) -> None:
+        if args:
+            self.recording = f"/recordings/{args[0]}"
+            self._send(sender, "/done", "/record", self.recording)
+        elif self.recording:
+            self._send(sender, "/done", "/record", self.recording, 1.25)
+            self.recording = ""
+        else:
+            self._send(sender, "/fail", "/record", "nothing is being recorded")
 
     def _set(self, voice: str, parameter: str, args: tuple[object, ...], sender: tuple[str, int]) -> None:
         address = f"/{voice}/{parameter}"
@@ -122,10 +138,10 @@ class TableServer:
         assert row, address
         if parameter == "new":
             self._draws += 1
-            self._values[f"/{voice}/latent"] = (float(self._draws),) * LATENT_SIZE
-            self._tell({f"/{voice}/latent": self._values[f"/{voice}/latent"]})
+            self.values[f"/{voice}/latent"] = (float(self._draws),) * LATENT_SIZE
+            self._tell({f"/{voice}/latent": self.values[f"/{voice}/latent"]})
         elif parameter.startswith("latent/"):
-            whole = list(self._values[f"/{voice}/latent"])
+            whole = list(self.values[f"/{voice}/latent"])
             whole[int(parameter.removeprefix("latent/"))] = args[0]
             self._keep(f"/{voice}/latent", tuple(whole))
         elif row.low is not None:
@@ -133,19 +149,19 @@ class TableServer:
             assert isinstance(value, int | float), (address, args)
             used = type(value)(row.clamp(value))
             self._keep(address, (used,))
-            if used != value and sender in self._notified:
+            if used != value and sender in self.notified:
                 self._send(sender, "/clamped", address, used)
         elif parameter == "latent":
             assert len(args) == LATENT_SIZE, args
             self._keep(address, args)
 
     def _keep(self, address: str, args: tuple[object, ...]) -> None:
-        self._values[address] = args
+        self.values[address] = args
         if address.endswith("/latent"):
-            self._values |= {f"{address}/{index}": (value,) for index, value in enumerate(args)}
+            self.values |= {f"{address}/{index}": (value,) for index, value in enumerate(args)}
 
     def _tell(self, values: Values) -> None:
-        for client in self._notified:
+        for client in self.notified:
             for address, args in values.items():
                 if "/latent/" not in address:
                     self._send(client, address, *args)

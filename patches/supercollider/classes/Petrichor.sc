@@ -6,8 +6,9 @@
 //   p.gui;
 //   p.free;
 //
-// Dependants hear of new voices: update(petrichor, \voice, a PetrichorVoice).
+// Dependants hear of new voices: update(petrichor, \voice, a PetrichorVoice); \preset, name; \recording, path, seconds.
 Petrichor {
+	classvar longest = 2; // seconds without a word, after which the server is taken to have ended
 	var <address;        // NetAddr: control messages
 	var <streamAddress;  // NetAddr: the sound, by default the control port + 1
 	var <streams;        // List of PetrichorStream
@@ -15,6 +16,8 @@ Petrichor {
 	var <voices;         // name → PetrichorVoice: those asked for, and after p.notify all that the server has
 	var <master;         // a PetrichorVoice that has only gain and level
 	var <following = false; // whether the server tells of every change
+	var <preset;         // the name of the one that was saved or loaded last, here
+	var <recording;      // the path of the file that the server records into, as it has told; nil where none
 	var responders, keyResponder, hearer, watch, heard = 0;
 
 	*new { |host = "127.0.0.1", port = 9000, streamPort|
@@ -38,7 +41,12 @@ Petrichor {
 		};
 		thisProcess.addOSCRecvFunc(hearer);
 		responders = [
-			OSCFunc({ |message| "Petrichor: % %".format(*message[1..2]).warn }, '/fail', address)
+			OSCFunc({ |message| "Petrichor: % %".format(*message[1..2]).warn }, '/fail', address),
+			OSCFunc({ |message| this.recorded(*message[2..3]) }, '/done', address, argTemplate: ['/record']),
+			OSCFunc({ |message|
+				this.chose(PathName(message[2].asString).fileNameWithoutExtension)
+			}, '/done', address, argTemplate: ['/preset/save']),
+			OSCFunc({ |message| this.chose(message[2].asString) }, '/done', address, argTemplate: ['/preset/load'])
 		];
 		responders.do(_.permanent_(true));
 	}
@@ -61,14 +69,25 @@ Petrichor {
 	// `addAction`: where the player goes, as a Synth. Returns a PetrichorStream.
 	play { |server, out = 0, fill = 4096, target, addAction = \addToHead|
 		var stream = PetrichorStream(streamAddress, server ? Server.default, out, fill, target, addAction);
-		streams.add(stream);
+		streams = streams.select(_.isPlaying).add(stream);
 		following.not.if { this.notify };
 		^stream.play
 	}
 
+	// Whether it is played in a scsynth; no more after stop, Cmd-. or the end of that scsynth, until it is played again.
+	isPlaying { ^streams.any(_.isPlaying) }
+
 	stop {
 		streams.do(_.free);
 		streams.clear
+	}
+
+	// Every value of every voice, and the master's gain, as at the start (PetrichorVoice.starts), on the same sample:
+	// at once, or so many seconds from now, after all that was sent ahead.
+	reset { |time|
+		var messages = voices.values.select { |voice| following.not or: { voice.first(\truncation).notNil } }
+		.add(master).collect(_.startMessages).flatten;
+		this.bundle(time ? latency, *messages)
 	}
 
 	// Any control message, as in send("/*/gain", -6). With a latency it acts at its sample, exact in time.
@@ -97,9 +116,35 @@ Petrichor {
 	gain { ^master.gain }
 	gain_ { |decibels| master.gain = decibels }
 
-	// Record the mix into a file of the server's recordings folder.
-	record { |name| address.sendMsg("/record", name.asString) }
-	stopRecording { address.sendMsg("/record") }
+	// Record the mix into a file of the server's recordings folder: .wav or .flac, and a new name, as nothing is
+	// overwritten. What the server answers is posted. Cmd-. ends it, as that of a Server.
+	record { |name|
+		CmdPeriod.add(this);
+		address.sendMsg("/record", name.asString)
+	}
+
+	stopRecording {
+		CmdPeriod.remove(this);
+		address.sendMsg("/record")
+	}
+
+	cmdPeriod { recording.notNil.if { this.stopRecording } { CmdPeriod.remove(this) } }
+
+	// The server records into `path`; or has done so, for so many seconds.
+	recorded { |path, seconds|
+		recording = seconds.isNil.if { path };
+		seconds.isNil.if {
+			"Petrichor: recording into %".format(path).postln
+		} {
+			"Petrichor: recorded % s into %".format(seconds.round(0.1), path).postln
+		};
+		this.changed(\recording, path, seconds)
+	}
+
+	chose { |name|
+		preset = name;
+		this.changed(\preset, name)
+	}
 
 	// Let the server tell of every value, now and whenever it changes, and of what it does (levels, loads, failures, late
 	// bundles) until notify(false); also of a server that is started later, or again. A server on another machine asks
@@ -120,9 +165,9 @@ Petrichor {
 	}
 
 	// Levels come ten times a second: where nothing comes, the server has ended, or forgotten who listens.
-	look {
-		(Main.elapsedTime - heard > 2).if { address.sendMsg("/notify", 1) }
-	}
+	look { (this.silence > longest).if { address.sendMsg("/notify", 1) } }
+
+	silence { ^Main.elapsedTime - heard }
 
 	// Write every value of every voice into a preset on the server. Calls `action` with its path once that is done.
 	savePreset { |name, action|
@@ -184,6 +229,7 @@ Petrichor {
 	// What the server says: /rain/intensity 0.5, /rain/level -20 -31, /clamped /rain/intensity 1, …
 	hear { |message|
 		var name, parameter;
+		(following and: { this.silence > longest }).if { voices.do(_.lose) };
 		heard = Main.elapsedTime;
 		(message[0] == '/clamped').if { message = message.drop(1) };
 		#name, parameter = this.parts(message[0]);
@@ -191,7 +237,7 @@ Petrichor {
 			case
 			{ name == \master } { master.told(parameter, message.drop(1)) }
 			{ PetrichorVoice.knows(parameter) && #[\preset, \scene, \device, \audio].includes(name).not } {
-				this.voice(name).told(parameter, message.drop(1))
+				this.voice(name).toldByServer(parameter, message.drop(1))
 			}
 		}
 	}
@@ -221,6 +267,7 @@ Petrichor {
 		this.stop;
 		following.if { this.notify(false) };
 		thisProcess.removeOSCRecvFunc(hearer);
+		CmdPeriod.remove(this);
 		this.changed(\freed);
 		keyResponder !? { keyResponder.free };
 		responders.do(_.free)

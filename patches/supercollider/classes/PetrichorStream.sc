@@ -5,10 +5,11 @@
 // scsynth must run on the machine that sclang runs on; /b_setn is not checked for loss.
 PetrichorStream {
 	classvar <ring = 32768, <modulus = 524288, <block = 128, <interval = 0.25, <>verbose = true;
+	classvar hint = 4;   // after so many times that it has asked in vain it says what is missing
 	classvar lastId = 0;
 	var <address, <server, <out, <fill, <target, <addAction;
 	var <token, <rpos = 0, <wpos = 0, <underruns = 0;
-	var id, buffer, bus, synth, responders, watch, idle, seen, stopping;
+	var id, buffer, bus, synth, responders, watch, idle, seen, unanswered = 0, stopping;
 
 	// `out`: a Bus or its number; `target`: a Group, a Synth or nil, the default group; `addAction`: as of a Synth.
 	*new { |address, server, out = 0, fill = 4096, target, addAction = \addToHead|
@@ -36,6 +37,9 @@ PetrichorStream {
 
 	connected { ^token.notNil }
 
+	// Whether it is meant to sound: from play until free, which Cmd-. and the end of scsynth call too.
+	isPlaying { ^stopping == false }
+
 	// The server's address, to be read.
 	place { ^"%:%".format(address.ip, address.port) }
 
@@ -46,7 +50,8 @@ PetrichorStream {
 		stopping = false;
 		id = lastId = lastId + 1;
 		idle = 3;
-		CmdPeriod.doOnce { this.free };
+		CmdPeriod.add(this);
+		ServerQuit.add(this, server);
 		server.doWhenBooted {
 			this.class.synthDef.send(server);
 			buffer = Buffer.alloc(server, ring, 2);
@@ -76,6 +81,10 @@ PetrichorStream {
 
 	subscribe {
 		token !? { verbose.if { "Petrichor: no sound from %, subscribing again".format(this.place).postln } };
+		unanswered = unanswered + 1;
+		(verbose and: { unanswered == hint }).if {
+			"Petrichor: nothing answers on %; start it in a terminal: petrichor serve".format(this.place).postln
+		};
 		idle = 2;
 		token = nil;
 		address.sendMsg("/subscribe", "scsynth", 2, block, fill, server.sampleRate.asInteger,
@@ -86,6 +95,7 @@ PetrichorStream {
 		((port == server.addr.port) && (bufnum == buffer.bufnum)).if {
 			var old = synth;
 			token = newToken;
+			unanswered = 0;
 			rpos = wpos = underruns = 0;
 			synth = Synth.basicNew(\petrichorStream, server);
 			server.sendBundle(nil, *([
@@ -108,9 +118,14 @@ PetrichorStream {
 		token !? { address.sendMsg("/pull", token, rpos, wpos, underruns) }
 	}
 
+	cmdPeriod { this.free }
+	doOnServerQuit { this.free }
+
 	free {
-		(stopping == false).if {
+		this.isPlaying.if {
 			stopping = true;
+			CmdPeriod.remove(this);
+			ServerQuit.remove(this, server);
 			watch !? { watch.stop };
 			responders.do(_.free);
 			token !? { address.sendMsg("/unsubscribe", token) };

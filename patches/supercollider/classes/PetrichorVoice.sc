@@ -11,20 +11,22 @@ PetrichorVoice {
 	// Of what comes in one bundle, that which says how a value is reached comes before the value.
 	classvar <order = #[\glide, \truncation, \spread, \drift, \seed, \new, \latent, \direction, \freeze,
 		\intensity, \gain, \pan, \mute];
+	classvar firsts;     // what every server first told of a voice's own seed and truncation, as long as sclang runs
 	var <name, <petrichor;
-	var <state, <directions, <level, <loaded = true, <version, <rate, latentSize;
+	var <state, <directions, <level, <loaded = true, <version, <rate, latentSize, lost = false;
 
 	*initClass {
 		Class.initClassTree(Spec);
 		Class.initClassTree(Event);
+		firsts = IdentityDictionary.new;
 		specs = IdentityDictionary[
 			\latent -> ControlSpec(-3, 3, \lin, 0, 0),
 			\seed -> ControlSpec(0, 2147483647, \lin, 1, 0),
-			\direction -> ControlSpec(-3, 3, \lin, 0, 0),
+			\direction -> ControlSpec(-3, 3, \lin, 0, 0, "sd"), // standard deviations
 			\glide -> ControlSpec(0, 60000, 4, 0, 0, "ms"),
 			\drift -> ControlSpec(0, 1, \lin, 0, 0),
 			\freeze -> ControlSpec(0, 1, \lin, 1, 0),
-			\truncation -> ControlSpec(0, 3, \lin, 0, 2),
+			\truncation -> ControlSpec(0, 3, \lin, 0, 2, "sd"),
 			\intensity -> ControlSpec(0, 1, \lin, 0, 0.5),
 			\spread -> ControlSpec(0, 1, \lin, 0, 0.6),
 			\gain -> ControlSpec(-60, 12, \lin, 0, 0, "dB"),
@@ -157,6 +159,42 @@ PetrichorVoice {
 	mute { ^state[\mute] }
 	mute_ { |value| this.put(\mute, value) }
 
+	// Every parameter as at the start, on the same sample: at once, or so many seconds from now.
+	reset { |time| petrichor.bundle(time ? petrichor.latency, *this.startMessages) }
+
+	// The values that a voice begins with: the Specs' defaults, every direction in the middle; truncation and seed are
+	// the voice's own, and taken from what the server told first, as it has no other word for them.
+	starts {
+		var starts;
+		(name == \master).if { ^(gain: specs[\gain].default) };
+		starts = specs.collect(_.default);
+		#[\latent, \direction].do { |each| starts.removeAt(each) };
+		#[\truncation, \seed].do { |each| starts[each] = this.first(each) };
+		directions.keysDo { |direction| starts["direction/%".format(direction).asSymbol] = 0 };
+		^starts
+	}
+
+	startMessages { ^this.messages(this.class.pairs(this.starts), 0) }
+
+	// What the server first told of \truncation or \seed since sclang has run; nil where it told nothing.
+	first { |parameter| ^firsts[this.place(parameter)] }
+
+	// The server was away, and may come back with other values: once it has told them, dependants hear \returned.
+	lose { lost = true }
+
+	toldByServer { |parameter, values|
+		#[\truncation, \seed].includes(parameter).if {
+			firsts[this.place(parameter)] = this.first(parameter) ? values[0]
+		};
+		this.told(parameter, values);
+		(lost and: { specs.includesKey(this.class.row(parameter)) }).if {
+			lost = false;
+			SystemClock.sched(0.2, { this.changed(\returned); nil }) // all of them come at once
+		}
+	}
+
+	place { |parameter| ^"%:%%".format(this.address.ip, this.address.port, this.path(parameter)).asSymbol }
+
 	// Play another voice file of the server's folder under this name.
 	load { |file| this.address.sendMsg(this.path(\load), file.asString) }
 
@@ -196,7 +234,7 @@ PetrichorVoice {
 
 	latentWith { |index, value|
 		var known = state[\latent] ? [];
-		^known.extend(max(index + 1, known.size), 0).put(index, value)
+		^known.copy.extend(max(index + 1, known.size), 0).put(index, value) // the old one stays: what is new is told
 	}
 
 	// Dependants hear of what is new only. The server's numbers are float32: 0.3 comes back as 0.300000012.

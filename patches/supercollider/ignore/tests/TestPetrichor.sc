@@ -154,6 +154,87 @@ TestPetrichor : UnitTest {
 		this.assertFloatEquals(p.rain.direction(\brightness), -1, "and its direction")
 	}
 
+	test_presetsAreRemembered {
+		var gui = p.gui;
+		p.savePreset("another-test");
+		this.await({ p.preset == "another-test" }, "the one that was saved");
+		this.await({ gui.presetMenu.items.size > 0 and: { gui.presetMenu.item == "another-test" } }, "the menu shows it");
+		p.savePreset("unit-test");
+		this.await({ gui.presetMenu.item == "unit-test" }, "and the one after that");
+		p.loadPreset("another-test");
+		this.await({ gui.presetMenu.item == "another-test" }, "and the one that was loaded");
+		gui.close
+	}
+
+	test_reset {
+		var own, start, reset;
+		p.notify;
+		this.await({ p.rain.first(\truncation).notNil and: { p.bird.direction(\brightness).notNil } }, "the server tells");
+		own = p.rain.first(\truncation);
+		start = p.rain.first(\seed);
+		[p.rain, p.bird].do { |voice|
+			(intensity: 0.1, truncation: 0.25, spread: 0.125, glide: 100, drift: 0.5, gain: -20, pan: 0.5, mute: true,
+				freeze: true, seed: 77, 'direction/brightness': 1).keysValuesDo { |key, value| voice.put(key, value) }
+		};
+		p.gain = -12;
+		p.reset;
+		reset = p.rain.starts;
+		this.assertEquals(reset.size, 10 + p.rain.directions.size, "all but the latent vector, which the seed draws");
+		reset.keysValuesDo { |key, value|
+			value = value.asFloat;
+			[p.rain, p.bird].do { |voice|
+				#[\truncation, \seed].includes(key).if { value = voice.first(key).asFloat };
+				this.assertFloatEquals(this.answer(voice, key).asFloat, value, "the server has % as at the start".format(key))
+			}
+		};
+		this.assertEquals([reset[\truncation], reset[\seed]], [own, start], "what was told first is kept");
+		this.assertFloatEquals(this.answer(p.master, \gain), 0, "the master too");
+		p.rain.gain = -3;
+		p.bird.gain = -3;
+		p.rain.reset;
+		this.assertEquals([this.answer(p.rain, \gain), this.answer(p.bird, \gain)], [0.0, -3.0], "one voice alone");
+		p.reset(0.05);
+		0.2.wait;
+		this.assertFloatEquals(this.answer(p.bird, \gain), 0, "or ahead of time")
+	}
+
+	test_whatComesBackIsTold {
+		var heard = 0, listener = { |voice, what| (what == \returned).if { heard = heard + 1 } };
+		p.notify;
+		this.await({ p.rain.latent.notNil }, "the server tells");
+		p.rain.addDependant(listener);
+		p.rain.lose;
+		p.notify;
+		this.await({ heard > 0 }, "a voice whose server was away returns");
+		0.3.wait;
+		p.rain.removeDependant(listener);
+		this.assertEquals(heard, 1, "and once")
+	}
+
+	test_recording {
+		p.record("unit-test-%.wav".format(Date.getDate.stamp));
+		this.await({ p.recording.notNil }, "the server tells the path");
+		p.cmdPeriod;
+		this.await({ p.recording.isNil }, "Cmd-. ends it")
+	}
+
+	test_whetherItPlays {
+		var server = Server(\nowhere, NetAddr("127.0.0.1", 57999)), other = Server(\elsewhere, NetAddr("127.0.0.1", 57998));
+		this.assert(nil.isPlaying.not and: { p.isPlaying.not }, "not before play");
+		p.play(server);
+		p.play(other);
+		this.assert(p.isPlaying, "from then on");
+		ServerQuit.run(server);
+		this.assert(p.isPlaying, "as long as one does");
+		ServerQuit.run(other);
+		this.assert(p.isPlaying.not, "until the last scsynth ends");
+		p.play(server);
+		this.assertEquals(p.streams.size, 1, "those that have ended are forgotten");
+		p.streams[0].cmdPeriod;
+		this.assert(p.isPlaying.not, "or Cmd-. ends it");
+		[server, other].do { |each| Server.all.remove(each) }
+	}
+
 	test_eventsAreOrderedAndOfTheirOwn {
 		var event = (type: \petrichor, intensity: 0.5, latent: [1, 2], seed: 3, glide: 100, foo: 1,
 			'direction/brightness': 0.5);
@@ -202,6 +283,24 @@ TestPetrichor : UnitTest {
 		this.assertEquals(this.answer(p.rain, \mute), 1, "a switch sets");
 		strip.parts[\mute].valueAction = 0;
 		p.rain.gain = 0;
+		PetrichorVoice.specs.keysDo { |parameter|
+			(parameter == \direction).if { parameter = 'direction/brightness' };
+			this.assert(strip.parts.includesKey(parameter), "the window has %".format(parameter))
+		};
+		(pan: "0.5 ", glide: "250 ms", drift: "0.75 ", spread: "0.25 ", truncation: "1.5 sd", 'direction/brightness': "1.5 sd")
+		.keysValuesDo { |parameter, text|
+			p.rain.put(parameter, text.asFloat);
+			this.await({ strip.texts[parameter].string == text }, "% is shown with its unit".format(parameter))
+		};
+		p.rain.seed = 12;
+		p.rain.freeze = true;
+		this.await({ strip.parts[\seed].value == 12 and: { strip.parts[\freeze].value == 1 } }, "seed and freeze follow");
+		strip.parts[\freeze].valueAction = 0;
+		strip.parts[\seed].valueAction = 13;
+		this.assertEquals([this.answer(p.rain, \freeze), this.answer(p.rain, \seed)], [0, 13], "and set");
+		p.rain.latentAt(2, 1.5);
+		this.await({ strip.parts[\latent].value.at(2).equalWithPrecision(0.75, 0.01) }, "the latent vector follows");
+		p.reset;
 		gui.close;
 		this.await({ p.rain.dependants.isEmpty and: { p.dependants.isEmpty } }, "a closed window listens no more")
 	}
