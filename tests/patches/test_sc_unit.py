@@ -35,21 +35,28 @@ Pbind(
 SystemClock.sched(({beat} * 6) + 0.3, {{ p.sync({{ 0.exit }}) }});
 """
 
+# p.gain marks where one part of what is sent ends and the next begins.
 _PIECE = """
 p = Petrichor("127.0.0.1", {port});
+p.play(Server(\\nowhere, NetAddr("127.0.0.1", 57999)));
 {block}
+~way = ~lead;
+~lead = {{ |voice, gain| voice.gain = gain }};
 fork {{
     0.3.wait;
-    ~scenes.size.do {{
-        ~next.(0);
-        ~scenes[~scene][\\seconds] = 0;
-        0.15.wait
-    }};
-    ~next.();
-    [~scene, p.rain.intensity, p.bird.intensity].postln;
+    6.do {{ ~next.(); p.gain = ~scene - 10; 0.1.wait }};
+    p.rain.gain = -60;
+    ~way.(p.rain, 0, 0.5);
+    0.7.wait;
+    p.gain = -20;
+    ~lead = ~way;
+    p.rain.changed(\\returned);
+    0.7.wait;
+    p.gain = -21;
     ~auto.(0.1);
-    0.6.wait;
-    [\\auto, ~scene, p.bird.gain].postln;
+    0.7.wait;
+    "auto %".format(~scene).postln;
+    p.free;
     0.exit
 }};
 """
@@ -86,16 +93,48 @@ def test_the_piece() -> None:
     text = (PATCHES / "supercollider" / "petrichor-set.scd").read_text()
     block = re.search(r"^// 2\..*?^(\(\n.*?^\))$", text, re.MULTILINE | re.DOTALL)
     assert block
-    with TableServer() as server:
-        with Sclang(_PIECE.format(port=server.port, block=block[1][1:-1])) as sclang:
-            sclang.wait_end()
-            sclang.check()
-        rain = [each.arguments[0] for each in server.of("/rain/intensity")]
-        bird = [each.arguments[0] for each in server.of("/bird/intensity")]
-    for name in ("1. drizzle alone", "3. downpour", "5. a lone bird, at rest"):
-        assert name in sclang.lines
-    scenes = [pytest.approx(each, abs=1e-6) for each in (0.08, 0.45, 1.0, 0.2, 0.0)]
-    assert rain[:6] == [*scenes, scenes[0]], "after the last scene the first"
-    assert rain[6:] == scenes, "by itself from the first on"
-    assert bird[3] == pytest.approx(0.9), "the chorus wakes"
-    assert "[ auto, 4, 0" in sclang.output.replace("\n", " ")
+    with TableServer() as server, Sclang(_PIECE.format(port=server.port, block=block[1][1:-1])) as sclang:
+        sclang.wait_end()
+        sclang.check()
+    assert [line[0] for line in sclang.lines if re.match(r"\d\. ", line)] == list("123451" + "12345")
+    assert "auto 4" in sclang.lines
+    first, *scenes, again, way, back, auto = parts(server)
+    assert [dict(part) for part in (first, *scenes)] == pd_scenes()
+    assert again == first, "after the last scene the first"
+    amplitudes = 10 ** (np.array([value for _, value in way[1:]]) / 20)
+    assert amplitudes == pytest.approx(np.linspace(0.2008, 1, 5), rel=1e-3), "gains go a straight way in amplitude"
+    assert {address.split("/")[1] for address, _ in back} == {"rain"}, "a voice that returned is brought there again"
+    assert dict(back) == {address: value for address, value in first if "rain" in address}
+    assert [value for address, value in back if address == "/rain/glide"] == [0, 1000], (
+        "at once; then glide is the scene's"
+    )
+    assert [value for address, value in auto if address == "/rain/intensity"] == [
+        dict(scene)["/rain/intensity"] for scene in (first, *scenes)
+    ], "by itself from the first on"
+
+
+def parts(server: TableServer) -> list[list[tuple[str, float]]]:
+    """Return what was sent to voices but freeze, in parts that the master's gain divides."""
+    found: list[list[tuple[str, float]]] = [[]]
+    for each in server.received:
+        if each.address == "/master/gain":
+            found.append([])
+        elif each.arguments and each.address.startswith(("/rain/", "/bird/")) and "/freeze" not in each.address:
+            found[-1].append((each.address, round(float(str(each.arguments[0])), 4)))
+    return found
+
+
+def pd_scenes() -> list[dict[str, float]]:
+    """Return the five scenes of the same piece in Pd: every address and its value."""
+    boxes = re.findall(
+        r"#X msg \d+ \d+ (glide [^;]*?), f \d+;", (PATCHES / "pd" / "petrichor-set.pd").read_text(), re.DOTALL
+    )
+    found = []
+    for pair in zip(boxes[::2], boxes[1::2], strict=True):
+        scene = {}
+        for voice, box in zip(("rain", "bird"), pair, strict=True):
+            for message in " ".join(box.split()).split(" \\, "):
+                *names, value = message.split()
+                scene[f"/{voice}/{'/'.join(names)}"] = float(value)
+        found.append(scene)
+    return found
