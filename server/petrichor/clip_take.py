@@ -94,10 +94,14 @@ class ClipTake:
         return self._motion.latent
 
     def _attend(self, controls: Controls) -> None:
-        """Take controls: where they are elsewhere, latent and intensity set out at once."""
+        """Take controls: where they are elsewhere, what rested sets out at once, and what takes no time is there."""
         self._asked = controls
+        rested = self._motion.resting
         if self._motion.attend(controls):
-            self._until_move = 0
+            if rested:
+                self._until_move = 0
+            else:
+                self._motion.hasten()
         self._moved = self._where(controls)
 
     def _move(self) -> None:

@@ -43,6 +43,11 @@ class Ramp(Generic[T]):
         """Whether it has arrived."""
         return not self._left
 
+    @property
+    def due(self) -> bool:
+        """Whether the next step is the last."""
+        return self._left == 1
+
     def to(self, goal: T, steps: int) -> None:
         """Set out for another goal, to be there in `steps` steps, at least one."""
         self.goal = goal
@@ -105,6 +110,7 @@ class Motion:
         self._intensity = Ramp(float(controls.intensity))
         self._drift = Ramp(float(controls.drift))
         self._walk = Walk(len(controls.latent), step, controls.seed)
+        self._away = np.zeros(len(controls.latent), np.float32)  # by which drift has led the latent vector off
         self.latent, self.intensity = self._latent.value, self._intensity.value
 
     @property
@@ -113,28 +119,35 @@ class Motion:
         still = self._latent.resting and not self._drifting
         return self._intensity.resting and (self._controls.freeze or still)
 
-    def advance(self, controls: Controls) -> bool:
-        """Go one step towards the controls; say whether anything moved."""
+    def advance(self, controls: Controls) -> None:
+        """Go one step towards the controls."""
         if controls is not self._controls:
             self.attend(controls)
         drifting = self._drifting
-        moves = not (controls.freeze or (self._latent.resting and not drifting))
-        if moves:
-            self.latent = self._latent.step()
+        if not (controls.freeze or (self._latent.resting and not drifting)):
             if drifting:
-                away = np.float32(self._drift.step()) * self._walk.step()
-                self.latent = clip(self.latent + away, controls.truncation)
-        if not self._intensity.resting:
+                self._away = np.float32(self._drift.step()) * self._walk.step()
+            self._step_latent()
+        self.intensity = self._intensity.step()
+
+    def hasten(self) -> None:
+        """Arrive where a step would lead that is the last of its way; what else moves keeps its pace."""
+        if self._latent.due and not self._controls.freeze:
+            self._step_latent()
+        if self._intensity.due:
             self.intensity = self._intensity.step()
-            return True
-        return moves
+
+    def _step_latent(self) -> None:
+        self.latent = self._latent.step()
+        if self._away.any():
+            self.latent = clip(self.latent + self._away, self._controls.truncation)
 
     @property
     def _drifting(self) -> bool:
         return self._drift.value > 0 or not self._drift.resting
 
     def attend(self, controls: Controls) -> bool:
-        """Set out for where the controls are; say whether anything that rested may move now."""
+        """Set out for where the controls are; say whether anything is to go elsewhere."""
         elsewhere = self._controls.freeze and not controls.freeze
         hurried = controls.glide != self._controls.glide  # a way that was begun is gone in the new time
         self._controls = controls

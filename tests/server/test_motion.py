@@ -38,7 +38,7 @@ def test_ramp_is_straight_and_ends_where_it_should() -> None:
 def test_without_a_glide_it_is_there_at_the_next_step() -> None:
     motion = Motion(AXES, STEP, controls())
     assert motion.resting
-    assert motion.advance(controls(1.0, intensity=0.9))
+    motion.advance(controls(1.0, intensity=0.9))
     assert (motion.latent == 1.0).all() and motion.intensity == 0.9
     assert motion.resting
 
@@ -69,6 +69,24 @@ def test_another_glide_holds_for_a_way_that_was_begun() -> None:
     assert motion.latent.max() < 0.01
     way(motion, controls(1.0, intensity=1.0), 1)
     assert (motion.latent == 1.0).all() and motion.intensity == 1.0 and motion.resting
+
+
+def test_what_takes_no_time_arrives_between_two_steps_and_hurries_nothing_else() -> None:
+    motion, other = (Motion(AXES, STEP, controls()) for _ in range(2))
+    for each in (motion, other):
+        way(each, controls(1.0, glide=1.0, drift=1.0), 30)
+    for value in np.linspace(0, 1, 50):  # a fader, between two steps
+        motion.attend(
+            controls(1.0, glide=0.0, drift=1.0, intensity=float(value))
+            if value == 1
+            else controls(1.0, glide=1.0, drift=1.0, intensity=float(value))
+        )
+        motion.hasten()
+    assert motion.intensity == 1.0
+    np.testing.assert_allclose(motion.latent - other.latent, 0.7, atol=0.01)  # with the glide gone it is there as well
+    np.testing.assert_allclose(
+        way(motion, controls(1.0, drift=1.0, intensity=1.0), 9)[-1], way(other, controls(1.0, drift=1.0), 9)[-1]
+    )
 
 
 def test_directions_are_within_the_truncation() -> None:
