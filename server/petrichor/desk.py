@@ -154,9 +154,9 @@ class Desk:
         """Obey a message to a parameter of a voice."""
         self._note_past(name)
         clamped = self._dispatch.perform(name, parameter, message.args, self._position)
+        whole = "latent" if parameter.startswith("latent/") else parameter
+        self.presets.release(name, "latent" if parameter in ("new", "seed") else whole)
         if self._position is None:
-            whole = "latent" if parameter.startswith("latent/") else parameter
-            self.presets.release(name, "latent" if parameter in ("new", "seed") else whole)
             self.mirror.set_by(f"/{name}/{whole}", self.sender if clamped is None else None)
         return clamped
 
@@ -180,6 +180,7 @@ class Desk:
         if message.args:
             raise MessageError(message.address, f"got {len(message.args)} arguments, expected none")
         self.supervisor.unload(name)
+        self.mirror.forget(name)
         self.commands.replier(message.address, name)("")
 
     # What presets ask.
@@ -190,10 +191,17 @@ class Desk:
         files = {name: voice.file.name.removesuffix(SUFFIX) for name, voice in loaded.items()}
         return self._dispatch.master.state.told, {name: self.values(name) for name in loaded}, files
 
-    def load_voice(self, name: str, file: str, loaded: Callable[[str], None]) -> None:
-        """Load a voice file; `loaded` is told "" once it is heard, else the reason."""
+    def load_voice(self, name: str, file: str, values: Values, loaded: Callable[[str], None]) -> None:
+        """Load a voice file; `loaded` is told "" once it is heard, else the reason.
+
+        A voice that is new begins with the values.
+        """
         try:
-            self.supervisor.load(name, self._folder.find("/preset/load", file), loaded)
+            path = self._folder.find("/preset/load", file)
+            self._folder.check_name("/preset/load", name)
+            if not self._loads.take(time.monotonic()):
+                raise MessageError("/preset/load", f"got more than {LOADS[0]:g} loads a second")
+            self.supervisor.load(name, path, loaded, values)
         except MessageError as error:
             loaded(error.reason)
 
@@ -205,6 +213,7 @@ class Desk:
             clamped = self._dispatch.perform(name, parameter, args, None)
         else:
             raise KeyError(name)
+        self.mirror.set_by(f"/{name or 'master'}/{parameter}", None)
         if clamped is not None:
             self._warn("/clamped", f"/{name or 'master'}/{parameter}", clamped)
 
@@ -223,8 +232,8 @@ class Desk:
         self._note_past(None)
         parameter = message.address.removeprefix("/master/")
         clamped = self._dispatch.perform_master(parameter, message.args, self._position)
+        self.presets.release(None, parameter)
         if self._position is None:
-            self.presets.release(None, parameter)
             self.mirror.set_by(message.address, self.sender if clamped is None else None)
         if clamped is not None:
             self._warn("/clamped", message.address, clamped)

@@ -70,14 +70,17 @@ class Dispatch:
         """
         voice = self._voices[name]
         assert voice.plan is not None, "the caller has seen it loaded"
-        clamped = self._tell(voice, voice.plan, parameter, args, position)
-        for plan in {each.plan for each in voice.renderers} - {voice.plan}:
-            if plan is not None:  # of a network of another latent size that is being loaded
-                try:
-                    self._tell(voice, plan, parameter, args, position)
-                except MessageError:
-                    pass  # a latent of the old size; the sender has been answered for the voice that plays
-        return clamped
+        others = {each.plan for each in voice.renderers} - {voice.plan, None}
+        told, problems = [], []
+        for plan in (voice.plan, *others):  # others: of a network of another latent size that is being loaded
+            assert plan is not None, "left out above"
+            try:
+                told.append(self._tell(voice, plan, parameter, args, position))
+            except MessageError as error:  # a latent of the other size
+                problems.append(error)
+        if not told:
+            raise problems[0]
+        return told[0]
 
     def perform_master(self, parameter: str, args: Sequence[object], position: int | None) -> float | None:
         """Obey a message of the master; see `perform`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from petrichor.controls import VoiceState
 from petrichor.cues import Cue
 from petrichor.plan import Plan
+from petrichor.preset_file import Values
 from petrichor.renderer import Loaded
 
 Reply = Callable[[str], None] | None  # called with "" on success, else with the reason
@@ -40,6 +41,7 @@ class Renderer:
         stopped: Steady clock when it was asked to end, or None.
         slow: Frames that had been concealed when it was last looked at whether it keeps up, and when that was.
         late: Frames by which its beginnings came too late, as far as that was told.
+        values: What its voice begins with, if its plan is a new one.
     """
 
     voice: HostedVoice
@@ -60,6 +62,7 @@ class Renderer:
     stopped: float | None = None
     slow: tuple[int, float] = (0, 0.0)
     late: int = 0
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(eq=False)

@@ -49,8 +49,13 @@ class Mirror:
         """Take note that values may have changed."""
         self._changed = True
 
+    def forget(self, voice: str) -> None:
+        """Take note that a voice is gone: if it comes back, all its values are told."""
+        self._told = {address: args for address, args in self._told.items() if not address.startswith(f"/{voice}/")}
+        self._changed = True
+
     def set_by(self, address: str, client: Address | None) -> None:
-        """Take note that a client has just set a value, as it meant it."""
+        """Take note that a client has just set a value, as it meant it; None: nobody who would know of it."""
         self._setters[address] = client if self._setters.get(address, client) == client else None
         self._changed = True
 
@@ -61,7 +66,10 @@ class Mirror:
         self._changed, self._next = False, now + INTERVAL
         setters, self._setters = self._setters, {}
         values = {address: args for part in self._values() for address, args in part.items()}
-        changed = [(address, args) for address, args in values.items() if self._told.get(address) != args]
+        # What was set is told even where it is back at what was told: two have set it, and only one knows how it ended.
+        changed = [
+            (address, args) for address, args in values.items() if self._told.get(address) != args or address in setters
+        ]
         self._told = values
         if changed:
             for client in self._clients():

@@ -19,9 +19,11 @@ import numpy as np
 
 from petrichor.errors import MessageError
 from petrichor.preset_file import MAX_BYTES, SUFFIX, Preset, Values, from_toml, to_toml
+from petrichor.voice_info import brief
 
 log = logging.getLogger(__name__)
 STEP = 0.02  # seconds between two steps of a morph; what a voice glides by is between them
+SETTLED = 0.2  # seconds after the last step, and the voice's glide, until a latent vector is where it was sent
 
 
 class Studio(Protocol):
@@ -30,14 +32,17 @@ class Studio(Protocol):
     def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
         """Return the master's values, the values of every voice that is loaded, and the voices' files."""
 
-    def load_voice(self, name: str, file: str, loaded: Callable[[str], None]) -> None:
-        """Load a voice file; `loaded` is told "" once it is heard, else the reason."""
+    def load_voice(self, name: str, file: str, values: Values, loaded: Callable[[str], None]) -> None:
+        """Load a voice file; `loaded` is told "" once it is heard, else the reason.
+
+        A voice that is new begins with the values.
+        """
 
     def set(self, name: str | None, parameter: str, args: tuple[object, ...]) -> None:
         """Set a parameter of a voice, or of the master (None)."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Move:
     """The way of one value. `voice` is None for the master."""
 
@@ -64,7 +69,9 @@ class _Morph:
     reply: Callable[[str], None]
     next: float = 0.0
     waits: set[str] = field(default_factory=set)  # voices that are being loaded
-    problems: list[str] = field(default_factory=list)
+    freezes: set[str] = field(default_factory=set)  # voices that are to be frozen once their latents are there
+    freeze_at: float | None = None
+    problems: dict[str, None] = field(default_factory=dict)  # texts, each once
 
 
 class Presets:
@@ -83,7 +90,10 @@ class Presets:
     @property
     def due(self) -> float | None:
         """Steady clock at the next step of a morph, or None."""
-        return self._morph.next if self._morph is not None and self._morph.moves else None
+        morph = self._morph
+        if morph is None or not (morph.moves or morph.freezes):
+            return None
+        return morph.next if morph.moves or morph.freeze_at is None else morph.freeze_at
 
     def names(self) -> list[str]:
         """Return the names of the presets that are there."""
@@ -143,22 +153,38 @@ class Presets:
         if self._morph is not None:
             taken = (voice, parameter.partition("/")[0] if parameter.startswith("latent") else parameter)
             self._morph.moves = [move for move in self._morph.moves if (move.voice, move.parameter) != taken]
+            if parameter == "freeze" and voice is not None:
+                self._morph.freezes.discard(voice)
 
     def look(self, now: float) -> None:
         """Go on, if it is time."""
         morph = self._morph
-        if morph is None or now < morph.next or (not morph.moves and morph.waits):
+        if morph is None or now < morph.next:
             return
-        part = 1.0 if morph.seconds <= 0 else min(1.0, (now - morph.begin) / morph.seconds)
-        morph.next = now + STEP
-        for move in morph.moves:
-            args = move.at(part)
-            if args is not None:
-                self._set(move.voice, move.parameter, args)
-        if part >= 1.0:
-            morph.moves = []
-            if not morph.waits:
-                self._end("; ".join(morph.problems))
+        if morph.moves:
+            part = 1.0 if morph.seconds <= 0 else min(1.0, (now - morph.begin) / morph.seconds)
+            morph.next = now + STEP
+            failed = [move for move in list(morph.moves) if not self._step(move, part)]
+            morph.moves = [move for move in morph.moves if part < 1.0 and move not in failed]
+        if not morph.moves and morph.freezes:
+            self._freeze(morph, now)
+        if not (morph.moves or morph.freezes or morph.waits):
+            self._end(brief("; ".join(morph.problems)))
+
+    def _step(self, move: _Move, part: float) -> bool:
+        args = move.at(part)
+        return args is None or self._set(move.voice, move.parameter, args)
+
+    def _freeze(self, morph: _Morph, now: float) -> None:
+        """Hold latent vectors, once they have had the time to arrive."""
+        if morph.freeze_at is None:
+            _, voices, _ = self._studio.told()
+            glides = [float(str(voices[name]["glide"][0])) for name in morph.freezes if "glide" in voices.get(name, {})]
+            morph.freeze_at = now + SETTLED + max(glides, default=0.0) / 1000
+        if now >= morph.freeze_at:
+            freezes, morph.freezes, morph.freeze_at = morph.freezes, set(), None
+            for name in freezes:
+                self._set(name, "freeze", (1,))
 
     def _read(self, address: str, name: str) -> Preset:
         path = self._path(address, name)
@@ -181,32 +207,48 @@ class Presets:
         for name, values in preset.voices.items():
             file = preset.files.get(name, name)
             if name in voices and files.get(name) == file:
-                morph.moves += _moves(name, voices[name], values)
+                morph.moves += self._thawed(morph, name, voices[name], values)
                 continue
             morph.waits.add(name)
-            self._studio.load_voice(name, file, functools.partial(self._loaded, morph, name, preset))
+            self._studio.load_voice(name, file, values, functools.partial(self._loaded, morph, name, preset))
         for move in morph.moves:
             if move.parameter in ("mute", "freeze") and not move.end[0]:
                 self._set(move.voice, move.parameter, move.end)
+
+    def _thawed(self, morph: _Morph, name: str, now: Values, wanted: Values) -> list[_Move]:
+        """Return a voice's ways. One that ends frozen goes there first: what is frozen is held wherever it is."""
+        moves = _moves(name, now, wanted)
+        if wanted.get("freeze") == (1,) and any(_moves_latent(move.parameter) for move in moves):
+            if now.get("freeze") == (1,):
+                self._set(name, "freeze", (0,))
+            morph.freezes.add(name)
+            moves = [move for move in moves if move.parameter != "freeze"]
+        return moves
 
     def _loaded(self, morph: _Morph, name: str, preset: Preset, reason: str) -> None:
         """Set what a preset says of a voice that had to be loaded first: at once."""
         morph.waits.discard(name)
         if reason:
-            morph.problems.append(f"{name}: {reason}")
+            morph.problems[f"{name}: {reason}"] = None
         elif morph is self._morph:
-            for parameter, args in preset.voices[name].items():
-                self._set(name, parameter, args)
+            _, voices, _ = self._studio.told()
+            for move in self._thawed(morph, name, voices.get(name, {}), preset.voices[name]):
+                self._set(name, move.parameter, move.end)
 
-    def _set(self, voice: str | None, parameter: str, args: tuple[object, ...]) -> None:
+    def _set(self, voice: str | None, parameter: str, args: tuple[object, ...]) -> bool:
+        """Set a value; say whether that could be done."""
         try:
             self._studio.set(voice, parameter, args)
         except MessageError as error:  # a latent of another size, a direction that the voice has not
-            if self._morph is not None and error.reason not in self._morph.problems:
-                self._morph.problems.append(f"{error.address} {error.reason}")
-        except KeyError:  # the voice was unloaded on the way
             if self._morph is not None:
+                self._morph.problems[f"{error.address} {error.reason}"] = None
+            return False
+        except KeyError:  # the voice was unloaded on the way
+            if self._morph is not None and voice is not None:
                 self._morph.moves = [move for move in self._morph.moves if move.voice != voice]
+                self._morph.freezes.discard(voice)
+            return False
+        return True
 
     def _end(self, reason: str) -> None:
         morph, self._morph = self._morph, None
@@ -218,6 +260,10 @@ class Presets:
         if not plain or plain != Path(plain).name or plain.startswith(".") or len(os.fsencode(plain)) > 200:
             raise MessageError(address, f"got {name!r:.60}, expected a name without folders")
         return self._folder.absolute() / (plain + SUFFIX)
+
+
+def _moves_latent(parameter: str) -> bool:
+    return parameter == "latent" or parameter.startswith("direction/")
 
 
 def _moves(voice: str | None, now: Values, wanted: Values) -> list[_Move]:

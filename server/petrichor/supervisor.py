@@ -99,20 +99,21 @@ class Supervisor:
         """Steady clock at the next restart that waits, or None."""
         return min((v.restart_at for v in self.voices.values() if v.restart_at is not None), default=None)
 
-    def load(self, name: str, path: Path, reply: Reply = None) -> None:
+    def load(self, name: str, path: Path, reply: Reply = None, values: Values | None = None) -> None:
         """Start loading a voice file under a name, beside what plays there now.
 
         Args:
             name: The voice's name in OSC addresses.
             path: The file.
             reply: Told when it is heard, or why it is not.
+            values: What it begins with, where it is new under that name or its network has another latent size.
         """
         if name not in self.voices and len(self.voices) >= MOST:
             reason = f"there are {len(self.voices)} voices already; /V/unload some"
             self._failed(HostedVoice(name, path), path, reason, reply)
             return
         voice = self.voices.setdefault(name, HostedVoice(name, path))
-        self._start(voice, path, path, reply)
+        self._start(voice, path, path, reply, values)
 
     def unload(self, name: str) -> None:
         """Fade a voice out and forget it."""
@@ -189,12 +190,17 @@ class Supervisor:
     def _incoming(self) -> list[Renderer]:
         return [voice.incoming for voice in self.voices.values() if voice.incoming is not None]
 
-    def _start(self, voice: HostedVoice, path: Path, source: Path, reply: Reply = None) -> None:
-        if voice.incoming is not None:  # a newer file overtakes one still loading
-            self._end(voice.incoming, "a newer file took its place")
+    def _start(
+        self, voice: HostedVoice, path: Path, source: Path, reply: Reply = None, values: Values | None = None
+    ) -> None:
+        if (old := voice.incoming) is not None:  # a newer file overtakes one still loading
+            if old.path == path and reply is None:  # it has changed meanwhile: who asked for it gets the newer one
+                reply, values, old.reply = old.reply, old.values, None
+            self._end(old, "a newer file took its place")
         voice.incoming = voice.restart_at = None
         try:
             voice.incoming = self._pool.start(voice, path, source, reply)
+            voice.incoming.values = values or {}
         except PetrichorError as error:
             self._failed(voice, path, str(error), reply)
             self._retry_if_dead(voice)
@@ -203,9 +209,11 @@ class Supervisor:
         renderer.loaded, renderer.source = loaded, loaded.source
         if voice.plan is None:
             state = VoiceState(voice.name, loaded.latent_size, loaded.truncation, self._seed, loaded.directions)
-            _begin(state, self._begin.get(voice.name, {}))
+            _begin(state, {**self._begin.get(voice.name, {}), **renderer.values})
             voice.plan = Plan(state)
         renderer.plan = fitted(voice.plan, loaded.latent_size, loaded.directions)
+        if renderer.plan is not voice.plan:
+            _begin(renderer.plan.state, renderer.values)
         self._dispatch.introduce(renderer)
         self._pool.ring(renderer)
 

@@ -109,3 +109,32 @@ def test_nothing_is_sent_where_nothing_changed(post: Post, mirror: Mirror) -> No
     mirror.touch()
     mirror.look(1.0)
     assert post.bundles == before
+
+
+def test_a_value_that_is_back_where_it_was_is_told_to_who_moved_it_first(post: Post, mirror: Mirror) -> None:
+    """Within one interval ONE moved it and OTHER moved it back: ONE believes what it has sent."""
+    mirror.look(1.0)
+    post.take()
+    mirror.set_by("/rain/gain", ONE)
+    mirror.set_by("/rain/gain", OTHER)
+    mirror.look(2.0)
+    value = post.values["rain"]["/rain/gain"]
+    assert post.take()[ONE] == [("/rain/gain", *value)]
+
+
+def test_what_nobody_s_message_has_set_is_told_to_all(post: Post, mirror: Mirror) -> None:
+    """A preset comes after a fader, within one interval."""
+    mirror.set_by("/rain/gain", ONE)
+    post.values["rain"]["/rain/gain"] = (-12.0,)
+    mirror.set_by("/rain/gain", None)
+    mirror.look(1.0)
+    assert ("/rain/gain", -12.0) in post.take()[ONE]
+
+
+def test_a_voice_that_went_and_came_back_at_once_is_told_anew(post: Post, mirror: Mirror) -> None:
+    mirror.touch()
+    mirror.look(1.0)
+    post.take()
+    mirror.forget("rain")
+    mirror.look(2.0)
+    assert len(post.take()[ONE]) == 2

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from petrichor.controls import MasterState, VoiceState
 from petrichor.errors import MessageError
-from petrichor.preset_file import from_toml, to_toml
+from petrichor.preset_file import Preset, from_toml, to_toml
 from petrichor.presets import Presets
 
 Values = Mapping[str, tuple[object, ...]]
@@ -28,7 +30,7 @@ class FakeStudio:
     def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
         return self.master.told, {name: state.told for name, state in self.voices.items()}, self.files
 
-    def load_voice(self, name: str, file: str, loaded: Callable[[str], None]) -> None:
+    def load_voice(self, name: str, file: str, values: Values, loaded: Callable[[str], None]) -> None:
         self.loads.append((name, file, loaded))
 
     def set(self, name: str | None, parameter: str, args: tuple[object, ...]) -> None:
@@ -87,6 +89,7 @@ def test_what_is_saved_comes_back(presets: Presets, studio: FakeStudio, replies:
     assert values(studio) == before and replies == [""]
     presets.load("/preset/load", "wild", 0.0, 11.0, replies.append)
     presets.look(11.0)
+    presets.look(11.5)  # it ends frozen, once it is there
     assert values(studio) == changed and replies == ["", ""]
     assert sorted(each.name for each in path.parent.iterdir()) == ["calm.toml", "wild.toml"], "nothing else is left"
 
@@ -110,7 +113,9 @@ def test_values_morph_and_switches_let_a_voice_sound_on_the_way(
     assert seen[100][0] == pytest.approx(0.5, abs=0.02) and seen[100][1] == pytest.approx(-0.5, abs=0.02)
     assert {mute for _, _, mute in seen} == {0} and not replies
     presets.look(12.0)
-    assert studio.voices["rain"].told["mute"] == (1,) and replies == [""]
+    assert studio.voices["rain"].told["mute"] == (1,) and not replies
+    presets.look(12.5)  # and frozen, now that it is there
+    assert studio.voices["rain"].told["freeze"] == (1,) and replies == [""]
     studio.set("rain", "mute", (0,))
     presets.save("/preset/save", "loud")
     studio.set("rain", "mute", (1,))
@@ -164,9 +169,11 @@ def test_voices_that_are_missing_or_play_another_file_are_loaded(
     assert [(name, file) for name, file, _ in studio.loads] == [("bird", "bird"), ("rain", "drizzle")] and not replies
     studio.voices["bird"] = VoiceState("bird", 4, 2.0, directions=("bright",))
     studio.loads[0][2]("")
-    assert {**studio.voices["bird"].told, "seed": ()} == {**bird.told, "seed": ()}
-    studio.loads[1][2]("there is no drizzle")
+    presets.look(0.5)
     presets.look(1.0)
+    assert {**studio.voices["bird"].told, "seed": ()} == {**bird.told, "seed": ()} and not replies
+    studio.loads[1][2]("there is no drizzle")
+    presets.look(1.5)
     assert replies == ["rain: there is no drizzle"]
 
 
@@ -178,6 +185,7 @@ def test_latent_of_another_size_is_told_and_all_else_is_set(
     studio.voices["rain"] = VoiceState("rain", 7, 2.0)
     presets.load("/preset/load", "wild", 0.0, 0.0, replies.append)
     presets.look(0.0)
+    presets.look(0.5)
     assert "expected 7" in replies[0] and "no direction 'bright'" in replies[0]
     assert studio.voices["rain"].told["gain"] == (-12.0,)
 
@@ -200,6 +208,8 @@ def test_names_that_leave_the_folder_or_are_not_there(presets: Presets, name: st
         ("[voice.rain]\nloudness = 1", "got voice.rain.loudness"),
         ("[voice.rain]\nintensity = 'much'", "voice.rain.intensity is 'much', expected a finite number"),
         ("[voice.rain]\nintensity = nan", "expected a finite number"),
+        pytest.param("[voice.rain]\nintensity = 1" + 400 * "0", "expected a finite number", id="a long number"),
+        pytest.param("voice = " + 5000 * "[", "without end", id="lists in lists"),
         ("[voice.rain]\nlatent = [1, true]", "voice.rain.latent is True"),
         ("[voice.rain]\nfile = 3", "expected the name of a voice file"),
         ("[voice.rain.direction]\nbright = 'a'", "voice.rain.direction.bright"),
@@ -230,3 +240,41 @@ def test_text_is_short_and_readable(studio: FakeStudio) -> None:
     text = to_toml(*studio.told())
     assert "0.1,\n" in text.replace(" ", "") and "seed" not in text
     assert from_toml(text).voices["rain"]["latent"] == (0.1, 0.2, -0.3, 1.0)
+
+
+def test_a_voice_that_ends_frozen_goes_where_it_is_held_first(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    """Frozen at once, it would be held wherever it was; and one that is frozen already has to be let go for it."""
+    preset = Preset({}, {name: {"latent": (0.5,) * 4, "freeze": (1,), "glide": (500.0,)} for name in studio.voices}, {})
+    preset = dataclasses.replace(preset, files=studio.files)
+    studio.set("rain", "freeze", (1,))
+    presets.begin(preset, 1.0, 10.0, replies.append)
+    for now in np.arange(10.0, 11.6, 0.02):
+        presets.look(float(now))
+        assert not any(voice.fields["freeze"] for voice in studio.voices.values()) and not replies
+    assert all(voice.told["latent"] == (0.5,) * 4 for voice in studio.voices.values())
+    assert presets.due is not None and presets.due < 11.9
+    presets.look(presets.due)
+    assert all(voice.fields["freeze"] for voice in studio.voices.values()) and replies == [""]
+
+
+def test_freezing_that_is_to_come_is_left_to_who_takes_it_in_hand(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    preset = Preset({}, {"bird": {"latent": (0.5,) * 4, "freeze": (1,)}}, studio.files)
+    presets.begin(preset, 0.0, 10.0, replies.append)
+    presets.look(10.0)
+    presets.release("bird", "freeze")
+    presets.look(20.0)
+    assert not studio.voices["bird"].fields["freeze"] and replies == [""]
+
+
+def test_what_cannot_be_set_is_told_once(presets: Presets, studio: FakeStudio, replies: list[str]) -> None:
+    preset = Preset({}, {"bird": {"latent": (0.5,) * 16, "direction/loud": (1.0,), "gain": (-6.0,)}}, studio.files)
+    presets.begin(preset, 10.0, 10.0, replies.append)
+    for now in range(10, 22):
+        presets.look(float(now))
+    (reply,) = replies
+    assert reply.count("expected 4") == 1 and reply.count("/loud") == 1 and len(reply) < 400
+    assert studio.voices["bird"].told["gain"] == (-6.0,)

@@ -153,6 +153,42 @@ def test_values_of_a_cue_are_told_when_it_acts(server: LiveServer, other: Client
     assert time.monotonic() - begin > 0.4
 
 
+def test_a_message_with_a_time_is_left_alone_by_a_morph(server: LiveServer) -> None:
+    client = server.client
+    client.send("/rain/gain", -40.0)
+    client.ask("/preset/save", "quiet", reply="/done")
+    client.send("/rain/gain", 0.0)
+    client.send("/preset/load", "quiet", 60_000.0)
+    client.send_at(time.time() + 0.1, ("/rain/gain", 6.0))
+    time.sleep(0.5)
+    client.settle()
+    assert client.ask("/rain/gain", "?", reply="/rain/gain").args == (6.0,)
+
+
+def test_a_voice_that_comes_back_is_told_anew(server: LiveServer, other: Client) -> None:
+    server.client.ask("/rain/unload", reply="/done")
+    server.client.ask("/rain/load", "rain", reply="/done")
+    assert other.wait("/rain/pan").args == (0.0,)
+
+
+def test_a_voice_that_a_preset_loads_begins_as_it_says(server: LiveServer) -> None:
+    """Muted, it is not heard at all: not at its default first."""
+    client = server.client
+    client.send("/bird/mute", 1)
+    client.send("/rain/mute", 1)
+    client.ask("/preset/save", "muted", reply="/done")
+    client.ask("/rain/unload", reply="/done")
+
+    def load() -> None:
+        client.ask("/preset/load", "muted", reply="/done")
+        client.wait("/rain/loaded")
+        time.sleep(0.3)
+
+    time.sleep(1.0)  # what was unloaded has faded
+    assert not server.record("muted.wav", load).any()
+    assert client.ask("/rain/mute", "?", reply="/rain/mute").args == (1,)
+
+
 def test_preset_brings_back_what_was_saved_and_morphs(voice_paths: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "voices"
     folder.mkdir()
