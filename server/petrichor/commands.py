@@ -27,9 +27,14 @@ from petrichor.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 INT32 = 1 << 31  # the first number that an OSC int cannot hold
-SAVES = 4.0, 8.0  # /preset/save in a second, and at once
 LONGEST_MORPH = 3_600_000.0  # ms
-RECORDS = 4.0, 8.0  # /record in a second, and at once: each takes a thread of the audio process, and a file
+# How often in a second, and at once, what costs more than a value: files, threads, or every value there is.
+LIMITS = {
+    "/record": (4.0, 8.0),
+    "/preset/save": (4.0, 8.0),
+    **dict.fromkeys(("/preset/load", "/preset/list", "/scene/load", "/scene/next"), (20.0, 40.0)),
+    "/notify": (50.0, 100.0),
+}
 MAX_ASKERS = 64  # of recordings, remembered
 
 
@@ -74,9 +79,8 @@ class Commands:
         self._syncs: list[tuple[Address, int]] = []
         self._recorders: dict[int, Address] = {}  # order → who asked, the last few
         self._orders = 0
-        self._records, self._saves = Allowance(*RECORDS), Allowance(*SAVES)
         self._take: tuple[int, str] | None = None  # token and path of the recording in progress
-        self.handlers: Mapping[str, Callable[[Message], None]] = {
+        handlers: dict[str, Callable[[Message], None]] = {
             "/master/gain": desk.set_master,
             "/preset/save": self._save_preset,
             "/preset/load": self._load_preset,
@@ -93,6 +97,7 @@ class Commands:
             "/sync": self._sync,
             "/notify": self._notify,
         }
+        self.handlers = handlers | {address: _limited(handlers[address], *limit) for address, limit in LIMITS.items()}
         assert set(self.handlers) == set(SERVER_COMMANDS), "the table and the handlers differ"
 
     @property
@@ -147,8 +152,6 @@ class Commands:
 
     def _record(self, message: Message) -> None:
         path = None
-        if not self._records.take(time.monotonic()):
-            raise MessageError(message.address, f"got more than {RECORDS[0]:g} in a second")
         if message.args:
             if len(message.args) != 1 or not isinstance(message.args[0], str):
                 raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name or none")
@@ -163,8 +166,6 @@ class Commands:
         self._desk.order(Record(path, self._orders, self._position_of(message)))
 
     def _save_preset(self, message: Message) -> None:
-        if not self._saves.take(time.monotonic()):
-            raise MessageError(message.address, f"got more than {SAVES[0]:g} in a second")
         path = self._desk.presets.save(message.address, _one_name(message, message.args))
         log.info("saved %s", path)
         self._answer("/done", message.address, str(path))
@@ -227,6 +228,18 @@ class Commands:
         self._answer("/done", message.address)
         if wanted:
             self._desk.mirror.tell_all(client)
+
+
+def _limited(handler: Callable[[Message], None], rate: float, burst: float) -> Callable[[Message], None]:
+    """Return a handler that refuses messages beyond so many in a second."""
+    allowance = Allowance(rate, burst)
+
+    def obey(message: Message) -> None:
+        if not allowance.take(time.monotonic()):
+            raise MessageError(message.address, f"got more than {rate:g} in a second")
+        handler(message)
+
+    return obey
 
 
 def _one_name(message: Message, args: Sequence[object]) -> str:

@@ -27,8 +27,11 @@ def draw(picture: Mapping[str, Any], lines: Sequence[str], height: int) -> Rende
     """
     if not picture:
         return Group(_head("petrichor", "starting"), *_log(lines, height - 2))
+    # Besides voices: three heads, the master, the outputs, and something of the log.
+    unseen = max(0, len(picture["voices"]) - max(1, height - 7 - len(picture["listeners"])))
+    picture = {**picture, "voices": picture["voices"][: len(picture["voices"]) - unseen]}
     top: list[RenderableType] = [
-        _head("petrichor", picture["where"]),
+        _head("petrichor", f"{picture['where']}{f'  (and {unseen} more voices)' if unseen else ''}"),
         _levels(picture),
         _outputs(picture),
         *_listeners(picture),

@@ -6,8 +6,6 @@ expected. Used by the command line; what it gives is immutable.
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,12 +14,7 @@ from typing import Any
 from petrichor.errors import OptionError
 from petrichor.mappings import Map, target_row
 from petrichor.parameters import row_of
-from petrichor.preset_file import MAX_BYTES, SUFFIX, Preset, Values, from_document, from_toml
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from petrichor.preset_file import MAX_BYTES, SUFFIX, Preset, Values, from_document, from_toml, is_number, parse_toml
 
 KEYS = ("serve", "voice", "master", "scene", "map")
 SERVE: Mapping[str, type] = {  # what `[serve]` may hold, as `ServeOptions` names it
@@ -89,7 +82,7 @@ def read_live_set(path: Path) -> LiveSet:
         OptionError: It cannot be read, or a key is wrong.
     """
     try:
-        document = tomllib.loads(_text(path))
+        document = parse_toml(_text(path))
         _only(document, KEYS, "")
         start = from_document({key: document[key] for key in ("voice", "master") if key in document})
         _check_ranges(start, "")
@@ -126,8 +119,15 @@ def _serve(table: Any, folder: Path) -> dict[str, Any]:
         wanted: type = str if kind is Path else kind
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise ValueError(f"serve.{key} is {value!r:.40}, expected {'a whole number' if kind is int else 'a text'}")
-        options[key] = folder / Path(str(value)).expanduser() if kind is Path else value
+        options[key] = _path(str(value), f"serve.{key}", folder) if kind is Path else value
     return options
+
+
+def _path(name: str, where: str, folder: Path) -> Path:
+    try:
+        return folder / Path(name).expanduser()
+    except RuntimeError as error:  # the home of a user whom nobody knows
+        raise ValueError(f"{where} is {name!r:.80}: {error}") from error
 
 
 def _scene(table: Mapping[str, Any], where: str, folder: Path, files: Mapping[str, str]) -> Scene:
@@ -150,9 +150,9 @@ def _scene(table: Mapping[str, Any], where: str, folder: Path, files: Mapping[st
             preset = replace(preset, files={**preset.files, **own})
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
-        _check_ranges(preset, f"{where}: ")
     else:
         preset = _preset(table["preset"], f"{where}: preset", folder)
+    _check_ranges(preset, f"{where}: ")
     return Scene(name, seconds, preset)
 
 
@@ -220,6 +220,6 @@ def _only(table: Mapping[str, Any], known: Mapping[str, Any] | tuple[str, ...], 
 
 
 def _number(value: Any, where: str, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         raise ValueError(f"{where} is {value!r:.40}, expected {what}")
     return float(value)

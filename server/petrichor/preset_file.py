@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ else:
 
 SUFFIX = ".toml"
 MAX_BYTES = 4 << 20  # of a preset: 63 voices of 4096 coordinates are 3 MB
+LARGEST = float(np.finfo(np.float32).max)
 LEFT_OUT = ("seed",)  # it would begin the sound anew
 Values = Mapping[str, tuple[object, ...]]  # parameter → arguments that set it
 
@@ -55,7 +55,19 @@ def from_toml(text: str) -> Preset:
     Raises:
         ValueError: It is not TOML, or says something else; with what was got and what was expected.
     """
-    return from_document(tomllib.loads(text))
+    return from_document(parse_toml(text))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        ValueError: It is none, or nested so deeply that nobody can have meant it.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("got tables or lists within one another without end") from error
 
 
 def from_document(document: Mapping[str, Any]) -> Preset:
@@ -116,9 +128,14 @@ def _values(where: str, table: Mapping[str, Any], known: Iterable[str] = ()) -> 
 
 def _numbers(where: str, values: list[Any]) -> tuple[object, ...]:
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_number(value):
             raise ValueError(f"{where} is {value!r:.40}, expected a finite number")
     return tuple(values)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value of a TOML file is a finite number; a whole one may have any number of digits there."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _table(where: str, value: Any) -> Mapping[str, Any]:

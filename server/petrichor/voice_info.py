@@ -6,6 +6,7 @@ Pure; used wherever voices are described.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ MAX_RATE = 192_000  # Hz
 MAX_FRAMES = 60 * MAX_RATE
 MAX_HOP = 4096  # frames of a stream: a hop has to fit the renderer's ring, and controls are heard only between hops
 MOST_HOPS = 8  # that are made at one go
+MAX_NOISE = 1 << 18  # numbers of noise in a hop of a stream: 1 MB
 MAX_IMAGE = 4096  # pixels of a spectrogram image, either way
 MAX_PIXELS = 1 << 24  # points of the spectrogram it stands for: 64 MB
 MAX_MATRIX = 1 << 22  # numbers in a matrix that resizes the image: 16 MB, and eight times that while it is made
@@ -35,6 +37,7 @@ INVERSION_LIMITS = {  # highest whole number; None for numbers that need not be 
     "log_min": None,
     "log_max": None,
 }
+GIVEN = ("latent", "intensity")  # inputs that are the performer's; what is neither these nor state is noise
 STATE = "state"  # names of tensors that a stream carries from hop to hop begin so
 LONGEST_REASON, LONGEST_QUOTE = 300, 80  # characters: a reason goes out in one datagram
 
@@ -132,9 +135,8 @@ class VoiceInfo:
 
         Noise is a hop's after the other along the first dimension, sound along its frames; all else is as for one.
         """
-        same = ("latent", "intensity")
         inputs = {
-            name: tuple(shape) if name in same or name.startswith(STATE) else (hops * shape[0], *shape[1:])
+            name: tuple(shape) if name in GIVEN or name.startswith(STATE) else (hops * shape[0], *shape[1:])
             for name, shape in self.inputs.items()
         }
         outputs = {name: tuple(shape) for name, shape in self.outputs.items()}
@@ -209,8 +211,16 @@ def _expect_outputs(info: VoiceInfo) -> None:
     allowed = (whole, whole[:2]) if info.kind == "clip" and info.channels == 1 else (whole,)
     audio = outputs.get("audio")
     expect(audio in allowed, f"output audio is {quoted(audio)}, expected {list(whole)}")
+    _expect_little_noise(info)
     states = {name: tuple(shape) for name, shape in info.inputs.items() if name.startswith(STATE)}
     expect(all(outputs.get(name) == shape for name, shape in states.items()), "states differ between in and out")
+
+
+def _expect_little_noise(info: VoiceInfo) -> None:
+    if info.kind == "stream":
+        noises = [shape for name, shape in info.inputs.items() if name not in GIVEN and not name.startswith(STATE)]
+        size = sum(map(math.prod, noises))
+        expect(size <= MAX_NOISE, f"a hop takes {size} numbers of noise, expected at most {MAX_NOISE}")
 
 
 def _expect_small_matrix(what: str, pixels: int, name: str, inversion: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from petrichor.bench.client import Client
 from petrichor.bench.rig import PORTS, descendants
 from petrichor.console_host import console
 from petrichor.console_view import clean, draw, meter
+from petrichor.picture import MOST_VOICES
 from tests.live_server import Listener, left_behind, wait_until
 from tests.patches.process import runs
 
@@ -72,9 +73,10 @@ def test_a_picture_shows_what_matters() -> None:
         assert part in text, text
 
 
+@pytest.mark.parametrize("voices", [2, MOST_VOICES])
 @pytest.mark.parametrize("height", [12, 16, 24, 60])
-def test_a_picture_fits_the_terminal(height: int) -> None:
-    picture = {**PICTURE, "messages": ["x" * 300] * 8}
+def test_a_picture_fits_the_terminal(height: int, voices: int) -> None:
+    picture = {**PICTURE, "messages": ["x" * 300] * 8, "voices": PICTURE["voices"][:1] * voices}
     lines = drawn(picture, [f"line {i} " + "y" * 300 for i in range(500)], height)
     assert len(lines) <= height and lines[-1].startswith("line 499 ")
     assert drawn({}, ["at the start"])[-1] == "at the start"

@@ -73,6 +73,7 @@ def stage(tmp_path: Path, voice_paths: dict[str, Path]) -> Path:
         shutil.copy(voice_paths[name], tmp_path / "voices" / f"{name}.voice")
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "calm.toml").write_text("[voice.bird]\nintensity = 0.125\n")
+    (tmp_path / "presets" / "loud.toml").write_text("[voice.bird]\ngain = 40\n")
     (tmp_path / "set.toml").write_text(SET)
     return tmp_path
 
@@ -103,6 +104,9 @@ def test_a_set_is_read_with_its_paths_beside_it(stage: Path) -> None:
         ("[serve]\nvoices = 'nowhere'", "serve.voices: .*nowhere is not a folder"),
         ("[voice.bird]\ngain = 'loud'", "voice.bird.gain is 'loud', expected a finite number"),
         ("[voice.bird]\ngain = 40", "voice.bird.gain is 40, expected -60…12"),
+        pytest.param("voice = " + 5000 * "[", "without end", id="lists in lists"),
+        ("[serve]\nvoices = '~nobody-knows-them/v'", "serve.voices is '~nobody-knows-them/v'"),
+        ("[[scene]]\nname = 'a'\npreset = 'presets/loud'", r"scene 1 \(a\): voice.bird.gain is 40, expected"),
         ("[master]\npan = 0", "got master.pan, expected"),
         ("[voice.parrot]", "voice.parrot.file is 'parrot', expected a voice of .*: bird, stream"),
         ("[voice.bird]\nlatent = [1, 2]", "voice.bird.latent has 2 numbers, expected 8"),

@@ -234,7 +234,9 @@ def test_one_file_plays_under_many_names_until_the_slots_are_used_up(rig: Rig) -
     # More than two cores can carry: one that was late to start counts as hung, and is replaced.
     wait_for(lambda: len(playing()) == SLOTS, 4 * TIMEOUT, "all of them to play")
     voices = playing()
-    refusals = [message for message in rig.client.heard if message.address == "/fail"]
+    refusals = [  # not of those that cannot keep up, on two cores
+        message for message in rig.client.heard if message.address == "/fail" and "slots" in str(message.args[1])
+    ]
     assert len(refusals) == 4
     assert f"all {SLOTS} renderer slots are in use" in str(refusals[0].args[1])
     for number in range(SLOTS):

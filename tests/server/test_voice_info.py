@@ -41,6 +41,12 @@ def with_hop(frames: int) -> VoiceInfo:
     return dataclasses.replace(STREAM, frames=frames, outputs={**STREAM.outputs, "audio": (1, frames, 1)})
 
 
+def test_noise_that_would_take_much_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="a hop takes 300000 numbers of noise, expected"):
+        dataclasses.replace(STREAM, inputs={**STREAM.inputs, "noise": (1, 300_000)})
+    assert dataclasses.replace(STREAM, inputs={**STREAM.inputs, "noise": (1, 1 << 17)}).hops == STREAM.hops
+
+
 def test_hops_that_no_ring_could_hold_are_refused() -> None:
     for frames in (16, 128, 4096):
         assert with_hop(frames).frames == frames
