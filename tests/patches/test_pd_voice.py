@@ -70,6 +70,8 @@ OTHERS: list[tuple[object, ...]] = [
     ("/status.reply", "0.1.0", 48000),
 ]
 
+SILENCE = "level: level -120 -120"
+
 _PATCH = """#N canvas 0 0 500 300 12;
 #X obj 10 10 r go;
 #X msg 10 40 {messages};
@@ -123,7 +125,9 @@ def test_each_report_has_its_outlet(server: OscSocket) -> None:
         pd.wait_line(REPORTS[-1][1])
         pd.check()
     lines = [line for line in pd.lines if line.split(":")[0] in ("value", "level", "event") and "connected" not in line]
-    assert lines == [line for _, line in REPORTS]
+    assert [line for line in lines if line != SILENCE] == [line for _, line in REPORTS]
+    for event in ("gone rain", "unloaded rain"):  # what was told last must not stay on a meter
+        assert SILENCE in lines[(at := lines.index(f"event: {event}")) - 1 : at + 2]
 
 
 def test_it_subscribes_until_it_is_heard_and_again(server: OscSocket) -> None:
