@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.patches.osc_socket import OscSocket
-from tests.patches.process import PATCHES, wait_for
+from tests.patches.process import PATCHES, free_port, wait_for
 from tests.patches.pure_data import PureData
 from tests.patches.stream_server import StreamServer, noise
+from tests.patches.test_pd_help import ValueServer
 
 SET = PATCHES / "pd" / "petrichor-set.pd"
 VOICES = ("rain", "bird")
@@ -23,6 +25,10 @@ _REMOTE = """#N canvas 0 0 300 200 12;
 #X msg 110 40 \\; scene seconds 0.2 \\; scene auto \\$1;
 #X connect 0 0 1 0;
 #X connect 2 0 3 0;
+"""
+_WATCH = """#X obj 10 90 r set-again;
+#X obj 10 120 print again;
+#X connect 4 0 5 0;
 """
 
 
@@ -105,11 +111,58 @@ def test_auto_begins_with_the_first(played: tuple[PureData, OscSocket]) -> None:
     wait_for(lambda: begun(control)[:3] == [1, 2, 3], 30, lambda: str(begun(control)))
 
 
-def test_levels_are_led_there(played: tuple[PureData, OscSocket]) -> None:
+def test_next_begins_with_the_first(played: tuple[PureData, OscSocket]) -> None:
+    pd, control = played
+    assert values(control) == []
+    pd.send("scene", "next")
+    wait_for(lambda: begun(control) == [1], 30, lambda: str(control.received))
+
+
+def test_levels_are_led_there_as_amplitudes(played: tuple[PureData, OscSocket]) -> None:
+    """A straight line of amplitude: who rises is heard at once, and no scene begins with a hole."""
     pd, control = played
     pd.send("fade", 0.5)
-    pd.send("scene", 1)
-    wait_for(lambda: ("/bird/gain", -36.0) in values(control), 30, lambda: str(control.received))
+    pd.send("scene", 2)
+    wait_for(lambda: ("/bird/gain", -20.0) in values(control), 30, lambda: str(control.received))
     levels = [value for address, value in values(control) if address == "/bird/gain"]
     assert levels == sorted(levels, reverse=True)
-    assert len(levels) > 3
+    steps = np.diff([10 ** (level / 20) for level in (0.0, *levels)])
+    assert len(steps) > 3
+    assert np.allclose(steps[1:], steps[1], atol=0.02)
+
+
+def test_the_scene_begins_again_where_the_server_was_started_anew(tmp_path: Path) -> None:
+    """At once, and then with its own glide; not for a server that still has it, nor where no scene has begun."""
+    (tmp_path / "control.pd").write_text(_REMOTE + _WATCH)
+    port = free_port()
+    text = SET.read_text().replace("127.0.0.1 9000", f"127.0.0.1 {port}").replace("\\$0-", "set-")
+    scene = scenes()[3]
+    with (
+        OscSocket() as stream,
+        PureData(
+            text.replace("127.0.0.1 9001", f"127.0.0.1 {stream.port}"),
+            options=("-open", str(tmp_path / "control.pd")),
+        ) as pd,
+    ):
+        with ValueServer(port, {"/rain/glide": 123.0}) as server:
+            wait_for(lambda: pd.lines.count("again: bang") == 2, 30, "both voices; no scene has begun")
+            assert server.changes() == []
+            pd.send("fade", 60)  # longer than the test waits
+            pd.send("scene", 4)
+            wait_for(lambda: server.of("/bird/gain"), 30, "the scene")
+            assert server.of("/bird/glide")[0].arguments == (20000.0,)
+        with ValueServer(port, {}) as server:  # as it starts: glide 0, all at full level
+            wait_for(lambda: scene <= set(_said(server)), 20, lambda: str(server.changes()))
+            first = dict(reversed(_said(server)))
+            assert first["/bird/glide"] == first["/rain/glide"] == 0.0
+        with ValueServer(port, {f"/{voice}/glide": 20000.0 for voice in VOICES}) as server:  # it was only away
+            wait_for(lambda: server.of("/bird/gain"), 30, "the level, which goes on")
+            assert {address for address, _ in _said(server)} == {"/bird/gain", "/rain/gain"}
+            pd.send("scene", 5)
+            wait_for(lambda: server.of("/bird/glide"), 30, "the next scene")
+            assert server.of("/bird/glide")[0].arguments == (15000.0,)
+        pd.check()
+
+
+def _said(server: ValueServer) -> list[tuple[str, float]]:
+    return [(address, round(float(str(args[0])), 4)) for address, args in server.changes()]
