@@ -31,9 +31,9 @@ PATCHES_SHOWN = {  # picture → patch
     "pd-latent": "petrichor.latent-help.pd",
     "pd-set": "petrichor-set.pd",
 }
-SCREEN = (1280, 960)
+SCREEN = (1280, 1040)
 CORNER = 30  # pixels: where patches open; beside it is Pd's own window
-SETTLED = 5.0  # seconds until everything is drawn and moves
+SETTLED = 8.0  # seconds until everything is drawn and moves
 PORT = 9000
 
 
