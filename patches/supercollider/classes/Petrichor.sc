@@ -85,7 +85,7 @@ Petrichor {
 	// Every value of every voice, and the master's gain, as at the start (PetrichorVoice.starts), on the same sample:
 	// at once, or so many seconds from now, after all that was sent ahead.
 	reset { |time|
-		var messages = voices.values.select { |voice| following.not or: { voice.first(\truncation).notNil } }
+		var messages = voices.values.select { |voice| voice.loaded and: { following.not or: { voice.firstTold(\truncation).notNil } } }
 		.add(master).collect(_.startMessages).flatten;
 		this.bundle(time ? latency, *messages)
 	}

@@ -169,7 +169,7 @@ PetrichorVoice {
 		(name == \master).if { ^(gain: specs[\gain].default) };
 		starts = specs.collect(_.default);
 		#[\latent, \direction].do { |each| starts.removeAt(each) };
-		#[\truncation, \seed].do { |each| starts[each] = this.first(each) };
+		#[\truncation, \seed].do { |each| starts[each] = this.firstTold(each) };
 		directions.keysDo { |direction| starts["direction/%".format(direction).asSymbol] = 0 };
 		^starts
 	}
@@ -177,14 +177,14 @@ PetrichorVoice {
 	startMessages { ^this.messages(this.class.pairs(this.starts), 0) }
 
 	// What the server first told of \truncation or \seed since sclang has run; nil where it told nothing.
-	first { |parameter| ^firsts[this.place(parameter)] }
+	firstTold { |parameter| ^firsts[this.place(parameter)] }
 
 	// The server was away, and may come back with other values: once it has told them, dependants hear \returned.
 	lose { lost = true }
 
 	toldByServer { |parameter, values|
 		#[\truncation, \seed].includes(parameter).if {
-			firsts[this.place(parameter)] = this.first(parameter) ? values[0]
+			firsts[this.place(parameter)] = this.firstTold(parameter) ? values[0]
 		};
 		this.told(parameter, values);
 		(lost and: { specs.includesKey(this.class.row(parameter)) }).if {

@@ -169,9 +169,9 @@ TestPetrichor : UnitTest {
 	test_reset {
 		var own, start, reset;
 		p.notify;
-		this.await({ p.rain.first(\truncation).notNil and: { p.bird.direction(\brightness).notNil } }, "the server tells");
-		own = p.rain.first(\truncation);
-		start = p.rain.first(\seed);
+		this.await({ p.rain.firstTold(\truncation).notNil and: { p.bird.direction(\brightness).notNil } }, "the server tells");
+		own = p.rain.firstTold(\truncation);
+		start = p.rain.firstTold(\seed);
 		[p.rain, p.bird].do { |voice|
 			(intensity: 0.1, truncation: 0.25, spread: 0.125, glide: 100, drift: 0.5, gain: -20, pan: 0.5, mute: true,
 				freeze: true, seed: 77, 'direction/brightness': 1).keysValuesDo { |key, value| voice.put(key, value) }
@@ -183,7 +183,7 @@ TestPetrichor : UnitTest {
 		reset.keysValuesDo { |key, value|
 			value = value.asFloat;
 			[p.rain, p.bird].do { |voice|
-				#[\truncation, \seed].includes(key).if { value = voice.first(key).asFloat };
+				#[\truncation, \seed].includes(key).if { value = voice.firstTold(key).asFloat };
 				this.assertFloatEquals(this.answer(voice, key).asFloat, value, "the server has % as at the start".format(key))
 			}
 		};
