@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
-from petrichor.processes import backoff, collect_process, end_process, start_process
+from petrichor.processes import LATEST, backoff, collect_process, end_process, start_process
 from petrichor.query.query_process import Listening, QueryOptions, Refused, run_query
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class QueryHost:
         self._options, self._context = options, context
         self._process: BaseProcess | None = None
         self._reports: Connection | None = None
-        self._failures = 0
+        self._failures, self._since = 0, 0.0
         self._start_at: float | None = 0.0 if options is not None else None
 
     @property
@@ -48,7 +48,7 @@ class QueryHost:
             self._ended()
             return
         if isinstance(report, Listening):
-            self.port, self._failures = report.port, 0
+            self.port = report.port
             host = self._options.host if self._options else ""
             log.info("OSCQuery %s http://%s:%d", "is advertised:" if report.advertised else "on", host, report.port)
         elif isinstance(report, Refused) and self._options is not None:
@@ -58,7 +58,7 @@ class QueryHost:
         """Start the process, again if it died, when its time has come."""
         if self._start_at is None or self._start_at > now or self._options is None:
             return
-        self._start_at = None
+        self._start_at, self._since = None, now
         try:
             self._process, self._reports = start_process(self._context, "query", run_query, self._options)
         except (OSError, EOFError) as error:
@@ -77,7 +77,10 @@ class QueryHost:
         assert self._process is not None and self._reports is not None
         collect_process(self._process, self._reports)
         self._process = self._reports = None
-        self._later(time.monotonic())
+        now = time.monotonic()
+        if now - self._since > LATEST:  # else it may do so each time, however well it began
+            self._failures = 0
+        self._later(now)
 
     def _later(self, now: float) -> None:
         self._failures += 1
