@@ -1,8 +1,5 @@
 """The query process: HTTP and WebSocket on one port, an OSC client towards the server. One thread, asyncio.
 
-A WebSocket client that reads slowly has each address's latest value waiting at most once; it slows nobody. A page of
-another host is refused, for a browser would let it play this server.
-
 Reference: https://github.com/Vidvox/OSCQueryProposal
 """
 
@@ -13,6 +10,7 @@ import http
 import json
 import logging
 import multiprocessing
+import socket
 from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,46 +22,21 @@ from websockets.http11 import Request, Response
 
 from petrichor import __version__
 from petrichor.errors import MessageError
-from petrichor.osc import LARGEST, encode, parse_datagram
+from petrichor.osc import LARGEST, encode, encode_bundle, parse_datagram
 from petrichor.query.address_space import ATTRIBUTES, AddressSpace
-from petrichor.query.advertisement import advertised
+from petrichor.query.advertisement import ANYWHERE, advertised
+from petrichor.query.listener import PATHS, Listener
+from petrichor.query.origin import refusal
 from petrichor.query.query_process import Listening, QueryOptions, Refused
+from petrichor.wire import QUEUE
 
 log = logging.getLogger(__name__)
 RENEWAL = 10.0  # seconds after which all values are asked for again: a datagram may be lost
-SETTLED = 0.1  # seconds without news of voices, after which it is told what has come and gone
+SETTLED = 0.1  # seconds from the first news of voices until it is told what has come and gone
 PARENT = 0.5  # seconds between two looks at whether the server is still there
 MOST = 32  # WebSocket clients at once
-STALLED = 10.0  # seconds that a client may leave what it is sent unread
 NODES = ("ACCESS", "VALUE", "RANGE", "CLIPMODE", "UNIT", "DESCRIPTION")
 EXTENSIONS = (*NODES, "LISTEN", "PATH_CHANGED", "PATH_ADDED", "PATH_REMOVED")
-LOCAL = ("127.0.0.1", "localhost", "[::1]", "::1")
-
-
-class Listener:
-    """One WebSocket client: what it listens to, and what waits to be sent to it."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        """Listen to nothing."""
-        self.paths: set[str] = set()
-        self._connection = connection
-        self._waiting: dict[str, bytes | str] = {}  # address → the latest; texts by themselves
-        self._news = asyncio.Event()
-
-    def put(self, key: str, data: bytes | str) -> None:
-        """Let something be sent as soon as the client reads; what waits under the same key is out of date."""
-        self._waiting.pop(key, None)
-        self._waiting[key] = data
-        self._news.set()
-
-    async def send_all(self) -> None:
-        """Send what comes, for ever; a client that has stopped reading is let go."""
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._waiting:
-                data = self._waiting.pop(next(iter(self._waiting)))
-                await asyncio.wait_for(self._connection.send(data), STALLED)
 
 
 class QueryServer:
@@ -80,8 +53,11 @@ class QueryServer:
         self._listeners: set[Listener] = set()
         self._shape: dict[str, tuple[object, ...]] = {}
         self._link: asyncio.DatagramTransport | None = None
-        self._voice: asyncio.DatagramTransport | None = None  # what clients send goes out by another socket
+        host = "127.0.0.1" if options.host == ANYWHERE else options.host
+        self._server = (host, options.osc_port)
         self._settling: asyncio.TimerHandle | None = None
+        self._settled = 0  # the changes that were told
+        self._stale = False  # a voice has another file now: of what it had, not all may be left
         self._key: int | None = None
 
     async def open(self) -> Server:
@@ -90,38 +66,56 @@ class QueryServer:
         Raises:
             OSError: The port cannot be bound.
         """
-        loop = asyncio.get_running_loop()
-        host = "127.0.0.1" if self._options.host == "0.0.0.0" else self._options.host
-        server = (host, self._options.osc_port)
-        self._link, _ = await loop.create_datagram_endpoint(lambda: _Ear(self._hear), remote_addr=server)
-        self._voice, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=server)
+        self._link = await self._way(_Ear(self._hear))
+        self._link.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
         self.subscribe()
         return await serve(
             self._meet,
             self._options.host,
             self._options.port,
+            family=socket.AF_INET,  # as the server's
             process_request=self._answer,
             max_size=LARGEST,
             compression=None,
         )
 
+    def close(self) -> None:
+        """Leave the server."""
+        if self._settling is not None:
+            self._settling.cancel()
+        if self._link is not None:
+            self._link.close()
+
     def subscribe(self) -> None:
-        """Ask the server to be told of all values and changes."""
+        """Ask the server to be told of all changes, and of all values: `/pong` comes after the last."""
         if self._link is not None:
             key = () if self._key is None else (self._key,)
-            self._link.sendto(encode("/notify", 1, *key))
+            self._link.sendto(encode_bundle(None, encode("/notify", 1, *key), encode("/ping")))
 
-    def host_info(self, port: int) -> dict[str, Any]:
-        """Return what HOST_INFO tells."""
+    def host_info(self, address: str, port: int) -> dict[str, Any]:
+        """Return what HOST_INFO tells.
+
+        Args:
+            address: Of this machine, as the client reached it.
+            port: TCP port.
+        """
+        host = address if self._options.host == ANYWHERE else self._options.host
         return {
             "NAME": f"Petrichor {__version__}",
-            "OSC_IP": self._options.host,
+            "OSC_IP": host,
             "OSC_PORT": self._options.osc_port,
             "OSC_TRANSPORT": "UDP",
-            "WS_IP": self._options.host,
+            "WS_IP": host,
             "WS_PORT": port,
             "EXTENSIONS": dict.fromkeys(EXTENSIONS, True),
         }
+
+    async def _way(self, ear: asyncio.DatagramProtocol) -> asyncio.DatagramTransport:
+        """Return a socket of its own towards the server."""
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: ear, remote_addr=self._server, family=socket.AF_INET
+        )
+        return transport
 
     def _hear(self, datagram: bytes) -> None:
         """Take what the server tells."""
@@ -134,26 +128,30 @@ class QueryServer:
                 self._key = int(str(message.args[0]))
                 self.subscribe()
                 continue
-            if message.address.endswith("/loaded") and self._link is not None:
-                self._link.sendto(encode(message.address.removesuffix("loaded") + "direction/*", "?"))
+            if message.address.endswith("/loaded") and self.space.directions(message.address[1:].partition("/")[0]):
+                self._stale = True  # new ones are told
             for address in self.space.hear(message):
                 self._tell(address)
-            if not message.address.endswith("/level"):
-                self._settle_later()
+        if self._stale or self.space.changes != self._settled:
+            self._settle_later()
 
     def _tell(self, address: str) -> None:
         args = self.space.value_of(address)
-        for listener in self._listeners:
-            if address in listener.paths and args is not None:
-                listener.put(address, encode(address, *args))
+        wanted = [each for each in self._listeners if args is not None and each.wants(address, args)]
+        data = encode(address, *(args or ())) if wanted else b""
+        for listener in wanted:
+            listener.put(address, data)
 
     def _settle_later(self) -> None:
-        if self._settling is not None:
-            self._settling.cancel()
-        self._settling = asyncio.get_running_loop().call_later(SETTLED, self._settle)
+        if self._settling is None:  # not put off by what comes meanwhile: in a morph something always does
+            self._settling = asyncio.get_running_loop().call_later(SETTLED, self._settle)
 
     def _settle(self) -> None:
         """Tell which voices have come, gone, or become others."""
+        self._settling, self._settled = None, self.space.changes
+        if self._stale:
+            self._stale = False
+            self.subscribe()
         before, self._shape = self._shape, self.space.shape()
         for name in {**before, **self._shape}:
             command = "PATH_REMOVED" if name not in self._shape else "PATH_ADDED" if name not in before else ""
@@ -166,21 +164,18 @@ class QueryServer:
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request by HTTP; None where it asks for a WebSocket, and may."""
+        reason = refusal(request.headers, self._options.host)
+        if reason:
+            return _response(http.HTTPStatus.FORBIDDEN, {"ERROR": reason})
         if "websocket" in request.headers.get("Upgrade", "").lower():
-            return self._refusal(request.headers)
+            if len(self._listeners) < MOST:
+                return None
+            return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, {"ERROR": f"{MOST} clients are there already"})
         url = urlsplit(request.path)
         attribute = url.query.partition("&")[0].partition("=")[0]
         if attribute == "HOST_INFO":
-            return _response(http.HTTPStatus.OK, self.host_info(connection.local_address[1]))
+            return _response(http.HTTPStatus.OK, self.host_info(*connection.local_address[:2]))
         return _response(*self._describe(unquote(url.path), attribute))
-
-    def _refusal(self, headers: Headers) -> Response | None:
-        origin = headers.get("Origin")
-        if origin is not None and not _same_host(origin, headers.get("Host", "")):
-            return _response(http.HTTPStatus.FORBIDDEN, {"ERROR": f"pages of {origin} may not play this server"})
-        if len(self._listeners) >= MOST:
-            return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, {"ERROR": f"{MOST} clients are there already"})
-        return None
 
     def _describe(self, path: str, attribute: str) -> tuple[http.HTTPStatus, object]:
         """Return the status and the body for a node, or for one attribute of it."""
@@ -196,25 +191,26 @@ class QueryServer:
 
     async def _meet(self, connection: ServerConnection) -> None:
         """Serve one WebSocket client until it goes."""
-        listener = Listener(connection)
+        voice = await self._way(asyncio.DatagramProtocol())
+        listener = Listener(connection, voice)
         self._listeners.add(listener)
         sender = asyncio.create_task(listener.send_all())
         sender.add_done_callback(lambda task: _let_go(task, connection))
         try:
             async for data in connection:
-                self._obey(listener, data)
+                if isinstance(data, bytes):
+                    listener.say(data)
+                else:
+                    self._obey(listener, data)
         except ConnectionClosed:
             pass
         finally:
             self._listeners.discard(listener)
             sender.cancel()
+            voice.close()
 
-    def _obey(self, listener: Listener, data: str | bytes) -> None:
-        """Take one message of a client: a command, or an OSC packet for the server."""
-        if isinstance(data, bytes):
-            if self._voice is not None:
-                self._voice.sendto(data)  # the server checks it as it checks everybody's
-            return
+    def _obey(self, listener: Listener, data: str) -> None:
+        """Take one command of a client."""
         try:
             command = json.loads(data)
             kind, path = command["COMMAND"], str(command["DATA"])
@@ -222,16 +218,17 @@ class QueryServer:
             listener.put("error", json.dumps({"ERROR": f"got {data[:80]!r}, expected COMMAND and DATA"}))
             return
         args = self.space.value_of(path)
-        if kind == "LISTEN" and args is not None:
+        if kind == "IGNORE":
+            listener.ignore(path)
+        elif kind != "LISTEN":
+            listener.put("error", json.dumps({"ERROR": f"got {str(kind)[:40]}, expected LISTEN or IGNORE"}))
+        elif args is None:
+            listener.put("error", json.dumps({"ERROR": f"{path[:200]} has no value"}))
+        elif len(listener.paths) >= PATHS:
+            listener.put("error", json.dumps({"ERROR": f"{PATHS} paths are listened to already"}))
+        else:
             listener.paths.add(path)
             listener.put(path, encode(path, *args))  # what it is now: whoever listens shows that
-        elif kind == "IGNORE":
-            listener.paths.discard(path)
-        else:
-            reason = (
-                f"{path[:200]} has no value" if kind == "LISTEN" else f"got {str(kind)[:40]}, expected LISTEN or IGNORE"
-            )
-            listener.put("error", json.dumps({"ERROR": reason}))
 
 
 class _Ear(asyncio.DatagramProtocol):
@@ -260,6 +257,7 @@ async def serve_queries(options: QueryOptions, report: Connection) -> None:
     try:
         server = await query.open()
     except OSError as error:
+        query.close()
         report.send(Refused(error.strerror or str(error)))
         return
     port = int(next(iter(server.sockets)).getsockname()[1])
@@ -279,12 +277,6 @@ def _let_go(task: asyncio.Task[None], connection: ServerConnection) -> None:
     """Close the connection of a client that has stopped reading."""
     if not task.cancelled() and task.exception() is not None:
         connection.transport.abort()
-
-
-def _same_host(origin: str, host: str) -> bool:
-    """Whether a page comes from this machine, or from the host that it asks."""
-    theirs = urlsplit(origin).hostname or ""
-    return theirs in LOCAL or theirs == urlsplit(f"//{host}").hostname
 
 
 def _response(status: http.HTTPStatus, body: object) -> Response:
