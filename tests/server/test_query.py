@@ -265,7 +265,8 @@ def test_much_may_wait_to_be_read() -> None:
     serving(test)
 
 
-def test_host_info_tells_an_address_that_can_be_reached() -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
+def test_host_info_tells_an_address_that_can_be_reached(host: str) -> None:
     async def test(query: QueryServer, port: int, server: socket.socket) -> None:
         async with connect_here(f"ws://127.0.0.1:{port}"):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -275,7 +276,7 @@ def test_host_info_tells_an_address_that_can_be_reached() -> None:
             await writer.wait_closed()
             assert (info["OSC_IP"], info["WS_IP"], info["WS_PORT"]) == ("127.0.0.1", "127.0.0.1", port)
 
-    serving(test, host="0.0.0.0")
+    serving(test, host)
 
 
 def test_own_values_are_not_told_but_others_are() -> None:

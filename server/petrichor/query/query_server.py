@@ -99,13 +99,12 @@ class QueryServer:
             address: Of this machine, as the client reached it.
             port: TCP port.
         """
-        host = address if self._options.host == ANYWHERE else self._options.host
         return {
             "NAME": f"Petrichor {__version__}",
-            "OSC_IP": host,
+            "OSC_IP": address,
             "OSC_PORT": self._options.osc_port,
             "OSC_TRANSPORT": "UDP",
-            "WS_IP": host,
+            "WS_IP": address,
             "WS_PORT": port,
             "EXTENSIONS": dict.fromkeys(EXTENSIONS, True),
         }
