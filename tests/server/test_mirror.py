@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from petrichor.mirror import INTERVAL, Mirror
+from petrichor.mirror import INTERVAL, REST, Mirror
 from petrichor.osc import Address
 
 ONE, OTHER = ("127.0.0.1", 1), ("127.0.0.1", 2)
@@ -138,3 +138,16 @@ def test_a_voice_that_went_and_came_back_at_once_is_told_anew(post: Post, mirror
     mirror.forget("rain")
     mirror.look(2.0)
     assert len(post.take()[ONE]) == 2
+
+
+def test_who_set_a_value_is_told_it_once_it_rests(post: Post, mirror: Mirror) -> None:
+    """What he was told of an older one may have come to him after he had sent his own."""
+    for number in range(4):
+        post.values["rain"]["/rain/gain"] = (-1.0 * number,)
+        mirror.set_by("/rain/gain", ONE)
+        mirror.look(1.0 + 0.9 * REST * number)
+    assert post.take()[ONE] == []
+    assert mirror.due == pytest.approx(1.0 + 2.7 * REST + REST)
+    mirror.look(mirror.due)
+    assert post.take() == {ONE: [("/rain/gain", -3.0)], OTHER: []}
+    assert mirror.due is None
