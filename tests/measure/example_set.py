@@ -37,7 +37,7 @@ SCLANG = """
 s = Server.remote(\\test, NetAddr("127.0.0.1", %SCSYNTH%));
 s.doWhenBooted {
     p = Petrichor("127.0.0.1", %CONTROL%, %STREAM%);
-    p.play(s);
+    p.play(s, fill: 16384);
     %PIECE%
     ~auto.(%SECONDS%);
     "BEGUN".postln;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -92,12 +93,14 @@ def test_a_flood_of_one_sender_delays_no_other_and_is_told() -> None:
         with flooder:
             assert flooder.stdout is not None
             flooder.stdout.readline()  # it has begun
-            answered = 0
+            answers = []
             for _ in range(100):
-                answered += ping(rig.client, 1.0)
+                answers.append(ping(rig.client, 1.0))
                 time.sleep(0.03)
             told = flooder.communicate("enough")[0]
-        assert answered > 80
+        # Each time that it listens to the flooder again, some are lost until it has had enough; but nobody is shut out.
+        assert sum(answers) > 60
+        assert max((len(list(run)) for answered, run in itertools.groupby(answers) if not answered), default=0) <= 5
         assert "came too fast" in told
         assert int(str(rig.status()["refused"])) > 500
         assert rig.log.count("WARNING") < 200

@@ -1,6 +1,6 @@
 """SavedModel to LiteRT, in a process of its own: a failing converter aborts the process it runs in.
 
-Run as ``python -m petrichor_training.convert SAVED_MODEL SIGNATURE FOLDER``; writes FOLDER/fp32 and FOLDER/int8.
+Run as ``python -m petrichor_training.convert SAVED_MODEL SIGNATURE FOLDER KIND …``; writes FOLDER/fp32 or FOLDER/int8.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -59,15 +59,16 @@ def convert(saved_model: Path, signature: str, out: Path, int8: bool) -> None:
     out.write_bytes(converter.convert())
 
 
-def converted(save: Save, signature: str) -> dict[str, bytes]:
-    """A network as LiteRT, both ways.
+def converted(save: Save, signature: str, kinds: Sequence[str] = KINDS) -> dict[str, bytes]:
+    """A network as LiteRT.
 
     Args:
         save: Writes a SavedModel of it into a folder.
         signature: The only one that it has.
+        kinds: Which of "fp32" and "int8".
 
     Returns:
-        Contents of the .tflite files, by "fp32" and "int8".
+        Contents of the .tflite files, by those.
 
     Raises:
         ExportError: The converter failed.
@@ -76,10 +77,10 @@ def converted(save: Save, signature: str) -> dict[str, bytes]:
         folder = Path(name)
         save(folder / "saved")
         command = [sys.executable, "-m", "petrichor_training.convert", str(folder / "saved"), signature, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, *kinds], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ExportError(f"the LiteRT converter failed with status {done.returncode}: {done.stderr[-2000:]}")
-        return {kind: (folder / kind).read_bytes() for kind in KINDS}
+        return {kind: (folder / kind).read_bytes() for kind in kinds}
 
 
 def _main() -> None:
@@ -87,8 +88,9 @@ def _main() -> None:
     parser.add_argument("saved_model", type=Path)
     parser.add_argument("signature")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("kinds", nargs="+", choices=KINDS)
     options = parser.parse_args()
-    for kind in KINDS:
+    for kind in options.kinds:
         convert(options.saved_model, options.signature, options.folder / kind, int8=kind == "int8")
 
 

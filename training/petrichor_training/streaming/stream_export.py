@@ -138,7 +138,7 @@ def export_stream(
 
 def _stepped(module: TextureStep | VoiceStep) -> bytes:
     """As LiteRT, in full precision: in eight bits a texture is another one (21 dB), and no faster."""
-    return converted(lambda folder: save_step(module, folder), SIGNATURE)["fp32"]
+    return converted(lambda folder: save_step(module, folder), SIGNATURE, ("fp32",))["fp32"]
 
 
 def compare(network: bytes, trained: TextureGenerator, recipe: Recipe) -> dict[str, float]:
