@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests of the server that only compute: they need no machine for themselves, as those do that hear a server play.
+COMPUTING := $(patsubst %,tests/server/test_%.py,clip_engine fuzz inversion limiter mixer motion osc presets render voice_file voice_info)
 
 .PHONY: play serve test check clean
 
@@ -13,8 +15,8 @@ serve: $(VENV)/.server  ## the server, for your own patches
 
 test: $(VENV)/.dev check  ## style, types and all tests, with the real Pd and the real scsynth
 	tests/install-programs
-	$(BIN)/python -m pytest tests/server tests/patches
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/training
+	$(BIN)/python -m pytest tests/server tests/patches $(addprefix --ignore=,$(COMPUTING))
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/training $(COMPUTING)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
