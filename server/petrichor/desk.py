@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from petrichor import __version__
 from petrichor.audio_host import AudioHost
@@ -169,10 +170,7 @@ class Desk:
         """Obey `/V/load`."""
         if len(message.args) != 1 or not isinstance(message.args[0], str):
             raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name")
-        path = self._folder.find(message.address, message.args[0])
-        self._folder.check_name(message.address, name)
-        if not self._loads.take(time.monotonic()):
-            raise MessageError(message.address, f"got more than {LOADS[0]:g} loads a second")
+        path = self._path(message.address, name, message.args[0])
         self.supervisor.load(name, path, self.commands.replier(message.address, path.name))
 
     def unload(self, name: str, message: Message) -> None:
@@ -197,11 +195,7 @@ class Desk:
         A voice that is new begins with the values.
         """
         try:
-            path = self._folder.find("/preset/load", file)
-            self._folder.check_name("/preset/load", name)
-            if not self._loads.take(time.monotonic()):
-                raise MessageError("/preset/load", f"got more than {LOADS[0]:g} loads a second")
-            self.supervisor.load(name, path, loaded, values)
+            self.supervisor.load(name, self._path("/preset/load", name, file), loaded, values)
         except MessageError as error:
             loaded(error.reason)
 
@@ -268,6 +262,18 @@ class Desk:
     def master_gain(self) -> float:
         """Level of everything, dB."""
         return float(str(self._dispatch.master.state.told["gain"][0]))
+
+    def _path(self, address: str, name: str, file: str) -> Path:
+        """Return the voice file that is to be loaded under a name.
+
+        Raises:
+            MessageError: There is none, nobody may be called so, or too many are loaded.
+        """
+        path = self._folder.find(address, file)
+        self._folder.check_name(address, name)
+        if not self._loads.take(time.monotonic()):
+            raise MessageError(address, f"got more than {LOADS[0]:g} loads a second")
+        return path
 
     def _told(self) -> Iterator[Values]:
         """Give every value by its address, a voice's at a time."""

@@ -82,7 +82,6 @@ class StreamTake:
         info = voice.info
         self._one, self._several = networks[0], networks[-1]
         self._stretch = -(-self._several.hops * info.frames * rate // info.sample_rate)  # frames of several hops
-        self._shapes = {name: shape for name, shape in info.inputs.items() if name not in ("latent", "intensity")}
         self._conditioned = "intensity" in info.inputs
         self._keep = np.float32(math.exp(-info.seconds / max(info.glide, 1e-6)))
         self._resampler: soxr.ResampleStream | None = None
@@ -93,9 +92,9 @@ class StreamTake:
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
         self._settled: Controls | None = controls if self._motion.resting else None  # whose values have been reached
         rng = generator(controls.seed)
-        self._noises = {name: _Noise(rng, shape) for name, shape in self._shapes.items() if not name.startswith(STATE)}
-        self._states = [name for name in self._shapes if name.startswith(STATE)]
-        self._inputs = {name: np.zeros(self._shapes[name], np.float32) for name in self._states}
+        self._noises = {name: _Noise(rng, shape) for name, shape in info.noises.items()}
+        self._states = [name for name in info.inputs if name.startswith(STATE)]
+        self._inputs = {name: np.zeros(info.inputs[name], np.float32) for name in self._states}
         self._left = np.zeros((0, 2), np.float32)
 
     @property

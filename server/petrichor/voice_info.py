@@ -130,15 +130,22 @@ class VoiceInfo:
         """Length of one clip or hop in seconds."""
         return self.frames / self.sample_rate
 
+    @property
+    def noises(self) -> dict[str, tuple[int, ...]]:
+        """Inputs of a stream that are noise: tensor name → shape for one hop."""
+        return {
+            name: tuple(shape)
+            for name, shape in self.inputs.items()
+            if name not in GIVEN and not name.startswith(STATE)
+        }
+
     def at_one_go(self, hops: int) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
         """Return inputs and outputs of the network that makes so many hops at one go.
 
         Noise is a hop's after the other along the first dimension, sound along its frames; all else is as for one.
         """
-        inputs = {
-            name: tuple(shape) if name in GIVEN or name.startswith(STATE) else (hops * shape[0], *shape[1:])
-            for name, shape in self.inputs.items()
-        }
+        inputs = {name: tuple(shape) for name, shape in self.inputs.items()}
+        inputs |= {name: (hops * shape[0], *shape[1:]) for name, shape in self.noises.items()}
         outputs = {name: tuple(shape) for name, shape in self.outputs.items()}
         if hops > 1:
             outputs["audio"] = (1, hops * self.frames, self.channels)
@@ -218,8 +225,7 @@ def _expect_outputs(info: VoiceInfo) -> None:
 
 def _expect_little_noise(info: VoiceInfo) -> None:
     if info.kind == "stream":
-        noises = [shape for name, shape in info.inputs.items() if name not in GIVEN and not name.startswith(STATE)]
-        size = sum(map(math.prod, noises))
+        size = sum(map(math.prod, info.noises.values()))
         expect(size <= MAX_NOISE, f"a hop takes {size} numbers of noise, expected at most {MAX_NOISE}")
 
 

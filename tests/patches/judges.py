@@ -125,12 +125,7 @@ def spread(stage: Stage, turn: Turn) -> None:
 
 
 def gain(stage: Stage, turn: Turn) -> None:
-    before = level(stage.sound(0.2))
-    turn.play()
-    stage.has("/probe/gain", -12)
-    stage.is_at(before * 10 ** (-12 / 20))
-    turn.play()
-    stage.is_silent()
+    _turned_down(stage, turn, "/probe/gain")
 
 
 def pan(stage: Stage, turn: Turn) -> None:
@@ -173,12 +168,7 @@ def unload(stage: Stage, turn: Turn) -> None:
 
 
 def master_gain(stage: Stage, turn: Turn) -> None:
-    before = level(stage.sound(0.2))
-    turn.play()
-    stage.has("/master/gain", -12)
-    stage.is_at(before * 10 ** (-12 / 20))
-    turn.play()
-    stage.is_silent()
+    _turned_down(stage, turn, "/master/gain")
 
 
 def preset_save(stage: Stage, turn: Turn) -> None:
@@ -330,6 +320,16 @@ def notify(stage: Stage, turn: Turn) -> None:
     turn.play()
     turn.hears("^answer: synced")  # whatever was told before has come
     assert not [line for line in turn.player.lines[start:] if line.startswith("answer: probe")]
+
+
+def _turned_down(stage: Stage, turn: Turn, address: str) -> None:
+    """By 12 dB, then to silence."""
+    before = level(stage.sound(0.2))
+    turn.play()
+    stage.has(address, -12)
+    stage.is_at(before * 10 ** (-12 / 20))
+    turn.play()
+    stage.is_silent()
 
 
 def _regularity(sound: np.ndarray) -> float:
