@@ -32,9 +32,9 @@ def program(name: str) -> str:
     return path
 
 
-def free_port() -> int:
-    """Return a UDP port of 127.0.0.1 that nobody has just now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """Return a port of 127.0.0.1 that nobody has just now, of UDP unless `kind` says otherwise."""
+    with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port

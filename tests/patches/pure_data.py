@@ -14,12 +14,12 @@ from tests.patches.process import PATCHES, Process, free_port
 # A missing object is told as "verbose(1): ... couldn't create", so no line is left out by its prefix.
 FAULTS = ("couldn't create", "connection failed", "no method for", "bad arguments", "no such", "error:")
 
-# Lets the test send one value to any receiver of the patch: "name value" by UDP.
+# Lets the test send one value to any receiver of the patch: "name value" by TCP, which loses none of a fast hand's.
 _REMOTE = """#N canvas 0 0 300 200 12;
 #X obj 10 10 loadbang;
 #X obj 10 40 t b b;
 #X msg 100 70 listen {port} 127.0.0.1;
-#X obj 100 100 netreceive -u;
+#X obj 100 100 netreceive;
 #X msg 100 130 \\; \\$1 \\$2;
 #X msg 10 70 listening;
 #X obj 10 100 print remote;
@@ -44,7 +44,7 @@ class PureData(Process):
     def __init__(self, patch: Path | str, rate: int = 48000, options: tuple[str, ...] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        self._port = free_port()
+        self._port = free_port(socket.SOCK_STREAM)
         (folder / "remote.pd").write_text(_REMOTE.format(port=self._port))
         if isinstance(patch, str):
             (folder / "test.pd").write_text(patch)
@@ -52,16 +52,19 @@ class PureData(Process):
         command = ["pd", "-nogui", "-nosound", "-nrt", "-noprefs", "-nomidi", "-stderr", "-r", str(rate)]
         command += ["-path", str(PATCHES / "pd"), *options]
         super().__init__([*command, "-open", str(folder / "remote.pd"), "-open", str(patch)])
+        self._sender: socket.socket | None = None
         try:
             self.wait_line("remote: listening")
+            self._sender = socket.create_connection(("127.0.0.1", self._port), timeout=30)
+            self._sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             self.close()
             raise
 
     def send(self, receiver: str, value: float | str) -> None:
         """Send one value to a receiver of the patch."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(f"list {receiver} {value};\n".encode(), ("127.0.0.1", self._port))
+        assert self._sender
+        self._sender.sendall(f"list {receiver} {value};\n".encode())
 
     def check(self) -> None:
         """Fail if Pd has complained of anything."""
@@ -70,6 +73,8 @@ class PureData(Process):
 
     def close(self) -> None:
         """End Pd and remove its patch."""
+        if self._sender:
+            self._sender.close()
         super().close()
         self._folder.cleanup()
 
