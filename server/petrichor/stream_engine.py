@@ -16,12 +16,12 @@ from petrichor.controls import Controls
 from petrichor.interpreter import Network
 from petrichor.latent import generator
 from petrichor.motion import Motion, axes_of
+from petrichor.noise import Noise
 from petrichor.takes import Takes
 from petrichor.voice_file import Voice
-from petrichor.voice_info import MOST_HOPS, STATE
+from petrichor.voice_info import STATE
 
 SETTLED = 1e-5  # of a standard deviation, or of the range of intensity: the rest of the way, taken in one step
-DRAWN = MOST_HOPS  # hops of noise that are drawn at once: drawing takes a fifth less time than one by one
 
 
 class StreamEngine:
@@ -92,7 +92,7 @@ class StreamTake:
         self._intensity = np.full((1, 1), controls.intensity, np.float32)
         self._settled: Controls | None = controls if self._motion.resting else None  # whose values have been reached
         rng = generator(controls.seed)
-        self._noises = {name: _Noise(rng, shape) for name, shape in info.noises.items()}
+        self._noises = {name: Noise(rng, shape) for name, shape in info.noises.items()}
         self._states = [name for name in info.inputs if name.startswith(STATE)]
         self._inputs = {name: np.zeros(info.inputs[name], np.float32) for name in self._states}
         self._left = np.zeros((0, 2), np.float32)
@@ -154,25 +154,3 @@ class StreamTake:
         if left < SETTLED:
             self._latent, self._settled = latent, controls if motion.resting else None
             self._intensity = np.full((1, 1), intensity, np.float32)
-
-
-class _Noise:
-    """One input's noise, drawn some hops ahead; all inputs of a take are drawn in turn from one generator.
-
-    Args:
-        rng: The generator.
-        shape: Of a hop's.
-    """
-
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
-        self._rng, self._rows, self._shape = rng, shape[0], (DRAWN * shape[0], *shape[1:])
-        self._left = np.zeros((0, *shape[1:]), np.float32)
-
-    def next(self, hops: int) -> np.ndarray:
-        """Return the next hops' noise, at most `DRAWN` of them. Shape [hops · rows, …]"""
-        rows = hops * self._rows
-        if len(self._left) < rows:
-            fresh = self._rng.standard_normal(self._shape, np.float32)
-            self._left = np.concatenate((self._left, fresh)) if len(self._left) else fresh
-        noise, self._left = self._left[:rows], self._left[rows:]
-        return noise

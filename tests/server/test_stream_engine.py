@@ -11,6 +11,7 @@ from petrichor.clips import decibels
 from petrichor.controls import Controls
 from petrichor.engine import Engine, open_engine
 from petrichor.interpreter import Network
+from petrichor.noise import gaussians
 from petrichor.stream_engine import StreamEngine, StreamTake
 from petrichor.voice_file import Voice
 
@@ -70,10 +71,10 @@ def test_hops_follow_the_network_state(voices: dict[str, Voice]) -> None:
     """An independent loop over the network gives the same samples: state, noise and controls reach it as declared."""
     now = Controls(LATENT, seed=3, intensity=0.7)
     sound = opened(voices).render(now, 512)
-    network, rng, memory, hops = Network(voices["stream"]), np.random.default_rng([3]), np.zeros((1, 128, 1)), []
-    for _ in range(4):
+    network, memory, hops = Network(voices["stream"]), np.zeros((1, 128, 1)), []
+    for noise in gaussians(np.random.default_rng([3]), 4 * 128).reshape(4, 1, 128, 1):
         inputs = {
-            "noise": rng.standard_normal((1, 128, 1), np.float32),
+            "noise": noise,
             "latent": LATENT[None],
             "intensity": np.full((1, 1), 0.7, np.float32),
             "state_memory": memory.astype(np.float32),

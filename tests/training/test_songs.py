@@ -19,6 +19,7 @@ from petrichor_training.streaming.lines import find_lines, without_lines
 from petrichor_training.streaming.song_network import BATCH, CHANCE, SongNetwork, draw_songs, song_distance
 from petrichor_training.streaming.song_step import (
     AMBIENCE,
+    AT_ONE_GO,
     BIRDS,
     DISTANCES_DB,
     FIRST_SECONDS,
@@ -26,6 +27,8 @@ from petrichor_training.streaming.song_step import (
     PLACES,
     SOFTER_DB,
     SongStep,
+    _starts,
+    _turns,
     noise_size,
     song_state_sizes,
 )
@@ -191,7 +194,7 @@ class Singer:
         for _ in range(round(seconds / HOP_SECONDS)):
             noise = tf.constant(self.rng.standard_normal((1, noise_size(COORDINATES))), tf.float32)
             audio, echo, self.state = self.hop(noise, latent, tf.constant([[intensity]]), self.state)
-            made.append(audio[0].numpy())
+            made.append(audio.numpy().T)
             self.echoes.append(float(tf.reduce_sum(echo)))
         return np.concatenate(made)
 
@@ -312,12 +315,38 @@ def test_a_bird_that_is_not_to_sing_is_silent_for_hours() -> None:
 def test_a_bird_is_due_or_it_is_not() -> None:
     row = the_syllable()
     step = SongStep(a_network(row), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
-    sung = np.tile(row.astype(np.float32), (BIRDS, BEFORE))
+    sung = np.tile(row.astype(np.float32), (BIRDS, 1))
     end = np.float32(0.09 + 0.41 - HOP_SECONDS)
     for hair in np.linspace(-1e-6, 1e-6, 41, dtype=np.float32):
-        _, position, due = step._gone_on(sung, sung[:, :NUMBERS], np.full((BIRDS, 1), end + hair), tf.ones((1, 1)))
+        position, due, _ = step._times(sung, end + hair + _starts(), tf.ones((1, 1)), 1)
         assert set(due.numpy().ravel()) <= {0.0, 1.0}
         assert np.all((position.numpy() <= 0) | (due.numpy() == 0))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.3])
+def test_several_hops_are_those_one_by_one(scale: float) -> None:
+    """Also where birds go on as often as they can: after the shortest syllable and pause, whoever's turn it is."""
+    rng, weights = np.random.default_rng(5), SongNetwork(COORDINATES).arrays()
+    weights = {name: rng.normal(0, 0.1, array.shape).astype(np.float32) for name, array in weights.items()}
+    row = np.zeros(NUMBERS)
+    row[LENGTH], row[GAP], row[PEAK], row[OCTAVE] = -9, -9, 0, -1
+    mean, spread = row.astype(np.float32), np.full(NUMBERS, scale, np.float32)
+    step = SongStep(weights, mean, spread, COORDINATES)
+    hops = 60 * AT_ONE_GO
+    noise = rng.standard_normal((hops, noise_size(COORDINATES))).astype(np.float32)
+    latent, heard = np.zeros((1, COORDINATES), np.float32), []
+    for at_one_go in (1, AT_ONE_GO):
+        run = tf.function(step.__call__)
+        state, made, begun = tf.zeros((1, sum(song_state_sizes(COORDINATES)))), [], []
+        for first in range(0, hops, at_one_go):
+            given = tf.constant(noise[first : first + at_one_go])
+            audio, echo, state = run(given, latent, tf.constant([[0.9]]), state)
+            made.append(np.concatenate((audio.numpy().T.reshape(at_one_go, -1), echo.numpy()), 1))
+            begun.append(state.numpy())
+        heard.append((np.concatenate(made), begun[-1]))
+    for one, other in zip(*heard, strict=True):
+        assert np.abs(one).max() > 0.01
+        np.testing.assert_allclose(one, other, atol=2e-4)
 
 
 def test_what_was_sung_dies_away_in_the_wood() -> None:
@@ -337,10 +366,18 @@ def test_the_step_asks_the_network_that_was_trained() -> None:
     step = SongStep(network.arrays(), mean, spread, COORDINATES)
     rng = np.random.default_rng(4)
     sung = rng.standard_normal((BIRDS, BEFORE * NUMBERS)).astype(np.float32)
-    coming, wander = np.zeros((BIRDS, NUMBERS), np.float32), np.zeros((BIRDS, COORDINATES), np.float32)
-    latent, chance = (rng.standard_normal((1, size)).astype(np.float32) for size in (COORDINATES, CHANCE))
-    got = step._drawn(tf.constant([[2.0]]), sung, coming, wander, latent, chance).numpy()
-    identity = 0.8 * latent + 0.6 * 0.8 * step._own[2]
-    wanted = network({"before": sung[2:3], "identity": identity, "chance": chance})
-    np.testing.assert_allclose(got[2], ops.convert_to_numpy(wanted)[0], atol=1e-5)
-    assert not got[[0, 1, 3, 4, 5]].any(), "one bird's turn at a time"
+    coming = rng.standard_normal((BIRDS, NUMBERS)).astype(np.float32)
+    latent = rng.standard_normal((1, COORDINATES)).astype(np.float32)
+    chance, nothing = rng.standard_normal((3, CHANCE)).astype(np.float32), np.zeros((3, BIRDS), np.float32)
+    turns, turn = _turns(tf.constant([[4.0]]), 3)
+    np.testing.assert_array_equal(turns, np.eye(BIRDS)[[4, 5, 0]])
+    assert turn.numpy() == 1
+    wander = np.zeros((3, BIRDS * COORDINATES), np.float32)
+    drawn = step._drawn(turns, tf.constant(nothing), sung, coming, wander, latent, chance)
+    identity = 0.8 * latent + 0.6 * 0.8 * step._own[[4, 5, 0]]
+    wanted = network({"before": sung[[4, 5, 0]], "identity": identity, "chance": chance})
+    np.testing.assert_allclose(drawn, ops.convert_to_numpy(wanted), atol=1e-5)
+    after, later = step._gone_on(turns, tf.constant(nothing), tf.constant(nothing), sung, coming, drawn)
+    np.testing.assert_array_equal(after, sung, "none went on")
+    np.testing.assert_allclose(later.numpy()[[4, 5, 0]], drawn, atol=1e-6)
+    np.testing.assert_array_equal(later.numpy()[1:4], coming[1:4], "one bird's turn at a time")

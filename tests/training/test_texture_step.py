@@ -25,6 +25,7 @@ from petrichor_training.streaming.step import (
     MIDDLE,
     SIDE,
     TextureStep,
+    _left_and_right,
     _overlapped,
 )
 from petrichor_training.streaming.texture_network import TextureGenerator
@@ -37,10 +38,13 @@ def test_left_and_right_are_middle_and_side() -> None:
     """Four hops of coefficients, laid over one another by hand: the middle of cosines, the side of sines."""
     rng, hops = np.random.default_rng(2), 4
     given = rng.standard_normal((hops, CHANNELS, 1, sum(BAND_SIZES))).astype(np.float32)
-    lasts, made = [tf.zeros((1, CHANNELS * count)) for count in COUNTS], []
-    for middle, side in given:
-        audio, lasts = _overlapped([tf.constant(middle), tf.constant(side)], lasts)
-        made.append(audio[0].numpy())
+    lasts, made = [[tf.zeros((1, count)) for count in COUNTS] for _ in range(CHANNELS)], []
+    for hop in given:
+        sounds = []
+        for channel, coefficients in enumerate(hop):
+            sound, lasts[channel] = _overlapped(tf.constant(coefficients), lasts[channel], sines=bool(channel))
+            sounds.append(sound)
+        made.append(_left_and_right(tf.concat(sounds, 0))[0].numpy())
     left, right = np.concatenate(made).T
     for channel, gain, sound in ((0, MIDDLE, (left + right) / 2), (1, MIDDLE * SIDE, (left - right) / 2)):
         wanted = np.zeros(hops * HOP + max(zone.size for zone in ZONES))
@@ -77,13 +81,13 @@ def test_the_drops_have_signs_enough_for_the_side() -> None:
 @pytest.mark.parametrize(("hertz", "error"), [(400.0, 5e-5), (60.0, 1e-3)])
 def test_a_hop_is_high_passed_as_a_whole_sound_is(hertz: float, error: float) -> None:
     rng, high_pass = np.random.default_rng(6), HighPass(hertz)
-    sound = rng.standard_normal((1, 8 * HOP, 2)).astype(np.float32)
+    sound = rng.standard_normal((2, 8 * HOP)).astype(np.float32)
     state, made = tf.zeros((1, STATE_SIZE)), []
     for hop in np.split(sound, 8, axis=1):
         filtered, state = high_pass(tf.constant(hop), state)
         made.append(filtered.numpy())
     sections = ellip(ORDER, RIPPLE_DB, STOP_DB, hertz, "highpass", fs=RATE, output="sos")
-    np.testing.assert_allclose(np.concatenate(made, axis=1), sosfilt(sections, sound, axis=1), atol=error)
+    np.testing.assert_allclose(np.concatenate(made, axis=1), sosfilt(sections, sound), atol=error)
     _, gains = sosfreqz(sections, [0.15 * hertz, 0.75 * hertz, 1.05 * hertz, 5000.0], fs=RATE)
     assert np.all(np.abs(gains[:2]) < 1.1e-3)
     assert np.all(np.abs(gains[2:]) > 0.95)

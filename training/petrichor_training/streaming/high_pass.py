@@ -47,14 +47,13 @@ class HighPass:
         """Filter hops, each from where the one before it left off.
 
         Args:
-            audio: Shape [1, hops · HOP, CHANNELS]
+            audio: Shape [CHANNELS, hops · HOP]
             state: Shape [1, STATE_SIZE]
 
         Returns:
             The same two, after it.
         """
-        rows = tf.reshape(tf.transpose(audio, (0, 2, 1)), (-1, PIECE))
-        alone = rows @ self._piece
+        alone = tf.reshape(audio, (-1, PIECE)) @ self._piece
         ends = tf.reshape(alone[:, PIECE:], (CHANNELS, -1))
         place, begun = tf.reshape(state, (CHANNELS, PLACE)), []
         for first in range(0, ends.shape[1], PIECES * PLACE):
@@ -62,8 +61,8 @@ class HighPass:
             begun.append(places[:, : PIECES * PLACE])
             place = places[:, PIECES * PLACE :]
         alike = tf.reshape(tf.concat(begun, 1), (-1, PLACE))
-        filtered = tf.reshape(alone[:, :PIECE] + alike @ self._rest, (1, CHANNELS, -1))
-        return tf.transpose(filtered, (0, 2, 1)), tf.reshape(place, (1, STATE_SIZE))
+        filtered = tf.reshape(alone[:, :PIECE] + alike @ self._rest, (CHANNELS, -1))
+        return filtered, tf.reshape(place, (1, STATE_SIZE))
 
 
 def _places(step: np.ndarray) -> np.ndarray:

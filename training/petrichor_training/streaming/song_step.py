@@ -16,7 +16,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from petrichor_training.streaming.rows import apart, cut, in_turn, joined, stacked
+from petrichor_training.streaming.rows import cut, in_turn, joined, stacked
 from petrichor_training.streaming.song_network import CHANCE, LAYERS, LEAK
 from petrichor_training.streaming.syllables import (
     BEFORE,
@@ -65,6 +65,8 @@ PLACES = (-0.35, 0.15, 0.5, -0.1, -0.8, 0.85)  # of the birds, left to right
 DISTANCES_DB = (0.0, 4.0, 7.0, 9.0, 12.0, 16.0)
 SEED = 20  # of what birds have of their own
 
+# Hops at one go: no bird is due twice in them, for they are shorter than the shortest syllable and its pause.
+AT_ONE_GO = int((LENGTHS[0] + PAUSES[0]) / HOP_SECONDS)
 ECHO_KEEP = 10 ** (-6 * HOP_SECONDS / ECHO_SECONDS)
 WANDER_KEEP = math.exp(-HOP_SECONDS / WANDER_SECONDS)
 WANDER_STEP = math.sqrt(1 - WANDER_KEEP**2)
@@ -105,79 +107,132 @@ class SongStep:
         """Make as many hops as there is noise for, each as it would be alone.
 
         Args:
-            noise: Shape [hops, noise_size]
+            noise: Shape [hops, noise_size], of at most `AT_ONE_GO` hops
             latent: Identity that all have in common. Shape [1, coordinates]
             intensity: 0…1. Shape [1, 1]
             state: Shape [1, sum of song_state_sizes]
 
         Returns:
-            Left and right, Shape [1, hops · HOP, 2]; power that the bands are to have besides, for blocks of one frame,
+            Left and right, Shape [2, hops · HOP]; power that the bands are to have besides, for blocks of one frame,
             Shape [hops, BANDS]; and the new state.
         """
         turn, sung, coming, begun, since, phase, wander, echo, loud = cut(state, song_state_sizes(self.coordinates))
         chance, wind = cut(noise, [CHANCE, BIRDS * self.coordinates])
-        wandered = apart(in_turn(lambda past, now: WANDER_KEEP * past + WANDER_STEP * now, wander, wind))
-        rows = (sung, coming, begun, since, phase)
-        sung, coming, begun, since, phase = (tf.reshape(part, (BIRDS, -1)) for part in rows)
-        hops = []
-        for wander, drawn in zip(wandered, apart(chance), strict=True):
-            coming = self._drawn(turn, sung, coming, tf.reshape(wander, (BIRDS, -1)), latent, drawn)
-            sung, position, due = self._gone_on(sung, coming, since - _starts(), intensity)
-            begun, since = tf.maximum(begun, due), position + HOP_SECONDS + _starts()
-            turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
-            hops.append((sung[:, :NUMBERS], position, begun))
-        row, position, singing = (stacked(parts) for parts in zip(*hops, strict=True))
+        hops = noise.shape[0]
+        assert hops <= AT_ONE_GO, f"{hops} hops at one go, expected at most {AT_ONE_GO}"
+        wander = in_turn(lambda past, now: WANDER_KEEP * past + WANDER_STEP * now, wander, wind)
+        sung, coming = (_of_birds(part, 1) for part in (sung, coming))
+        turns, turn = _turns(turn, hops)
+        position, due, since = self._times(sung[:, :NUMBERS], since, intensity, hops)
+        gone = in_turn(tf.maximum, np.zeros((1, BIRDS), np.float32), due)
+        drawn = self._drawn(turns, gone, sung, coming, wander, latent, chance)
+        before, (sung, coming) = sung, self._gone_on(turns, due, gone, sung, coming, drawn)
+        begun = tf.maximum(gone, begun)
+        position, gone, singing = (_by_bird(rows) for rows in (position, gone, begun))
+        row = self._heard(gone, before, sung, hops)
         hertz, amplitude, octave = self._curves(row, position)
         louder = tf.exp(-SOFTER_DB * math.log(10) / 20 * (1.0 - intensity))
-        amplitude = amplitude * (singing * _risen(loud, louder, len(hops)))
-        phases, phase = _gone_round(phase, hertz @ _integral(), len(hops))
+        amplitude = amplitude * (singing * _risen(loud, louder, hops))
+        phases, phase = _gone_round(_of_birds(phase, 1), hertz @ _integral(), hops)
         angle = 2 * math.pi * phases
         wave = tf.sin(angle)
         voices = (amplitude @ _lines()) * (wave + 2.0 * octave * wave * tf.cos(angle))
-        sides = tf.matmul(_gains(), tf.reshape(voices, (len(hops), BIRDS, HOP)))
-        audio = tf.reshape(tf.transpose(sides, (0, 2, 1)), (1, -1, 2))
-        thrown = _spread_over_bands(hertz, amplitude, len(hops))
+        sides = tf.matmul(_gains(), tf.reshape(voices, (BIRDS, hops * HOP)))
+        thrown = _spread_over_bands(hertz, amplitude, hops)
         echo = in_turn(lambda past, now: ECHO_KEEP * past + (1 - ECHO_KEEP) * ECHO * now, echo, thrown)
-        kept = (sung, coming, tf.concat((begun, since, phase), 0), wander, echo[-1:], louder)
-        return audio, echo, joined((turn, *(tf.reshape(part, (1, -1)) for part in kept)))
+        kept = (turn, sung, coming, begun[-1:], since, phase, wander[-1:], echo[-1:], louder)
+        return sides, echo, joined([tf.reshape(part, (1, -1)) for part in kept])
+
+    def _times(
+        self, row: tf.Tensor, since: tf.Tensor, intensity: tf.Tensor, hops: int
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """How far birds are in what they sing (seconds), which are due to go on, and the former as it is kept.
+
+        That needs what each sang when the hops began, and nothing that is drawn in them, for none is due twice.
+
+        Args:
+            row: What they sing. Shape [BIRDS, NUMBERS]
+            since: How far they were. Shape [1, BIRDS]
+            intensity: 0…1. Shape [1, 1]
+            hops: How many.
+
+        Returns:
+            Shape [hops, BIRDS] twice; and the last of the first, Shape [1, BIRDS].
+        """
+        row = row * self._spread + self._mean
+        gap = PAUSE_SECONDS * _doubled(row[:, GAP : GAP + 1], *(edge / PAUSE_SECONDS for edge in PAUSES))
+        quiet = tf.square(tf.square(1.0 - intensity))  # long rests are for the lowest intensities alone
+        gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet - 0.5 * intensity)
+        rank = np.arange(BIRDS, dtype=np.float32)[None]
+        silent = SILENT_SECONDS * tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1.0)
+        length, gap = (tf.reshape(part, (1, BIRDS)) for part in (_length(row), gap))
+        positions, dues = [], []
+        for _ in range(hops):
+            position = since - _starts()
+            over = position - length - gap - silent
+            due = tf.clip_by_value(1e12 * (over + HOP_SECONDS), 0.0, 1.0)  # 0 or 1: nothing in float32 lies between
+            # One that waited while it was not to sing begins within the hop; others that did so too, a little later
+            # each.
+            waited = tf.clip_by_value(over - HOP_SECONDS, 0.0, 1.0)
+            begin = tf.clip_by_value(over, -HOP_SECONDS, 0.0) - tf.minimum(waited * 1e3, 1.0) * WAKING_SECONDS * rank
+            position = tf.minimum(position + due * (begin - position), LONGEST_SECONDS)
+            since = position + HOP_SECONDS + _starts()
+            positions.append(position)
+            dues.append(due)
+        return stacked(positions), stacked(dues), since
 
     def _drawn(
         self,
-        turn: tf.Tensor,
+        turns: tf.Tensor,
+        gone: tf.Tensor,
         sung: tf.Tensor,
         coming: tf.Tensor,
         wander: tf.Tensor,
         latent: tf.Tensor,
         chance: tf.Tensor,
     ) -> tf.Tensor:
-        """What birds sing next, drawn anew for the one whose turn it is. Shape [BIRDS, NUMBERS]"""
-        whose = tf.nn.relu(1.0 - tf.abs(turn - np.arange(BIRDS, dtype=np.float32)))
-        own = OWN * self._own + WANDERING * wander
-        identity = ALIKE * latent + UNLIKE * (whose @ own)
-        signal = tf.concat((whose @ sung, identity, chance), 1)
+        """What the bird whose turn it is in each hop may sing next. Shape [hops, NUMBERS]"""
+        hops = turns.shape[0]
+        past = turns @ sung
+        if hops > 1:  # it may have gone on in a hop before its turn
+            went = tf.concat((np.zeros((1, BIRDS), np.float32), gone[:-1]), 0)
+            went = tf.reduce_sum(turns * went, 1, keepdims=True)
+            past = past + went * (_later(turns @ coming, past) - past)
+        own = OWN * self._own + WANDERING * tf.reshape(wander, (hops, BIRDS, -1))
+        identity = ALIKE * latent + UNLIKE * tf.reduce_sum(turns[:, :, None] * own, 1)
+        signal = tf.concat((past, identity, chance), 1)
         for name in LAYERS:
             signal = signal if name == LAYERS[0] else tf.nn.leaky_relu(signal, LEAK)
             signal = signal @ self._weights[name] + self._weights[f"{name}_bias"]
-        return coming + tf.reshape(whose, (BIRDS, 1)) * (signal - coming)
+        return signal
 
     def _gone_on(
-        self, sung: tf.Tensor, coming: tf.Tensor, position: tf.Tensor, intensity: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What birds sing in this hop, how far in it they are (seconds), and which were due and have gone on."""
-        row = sung[:, :NUMBERS] * self._spread + self._mean
-        gap = PAUSE_SECONDS * _doubled(row[:, GAP : GAP + 1], *(edge / PAUSE_SECONDS for edge in PAUSES))
-        quiet = tf.square(tf.square(1.0 - intensity))  # long rests are for the lowest intensities alone
-        gap = gap + tf.nn.relu(gap - PHRASE_SECONDS) * (RESTS * quiet - 0.5 * intensity)
-        rank = np.arange(BIRDS, dtype=np.float32)[:, None]
-        silent = SILENT_SECONDS * tf.clip_by_value(1e4 * (rank - (BIRDS - 1) * intensity) - 1.0, 0.0, 1.0)
-        over = position - _length(row) - gap - silent
-        due = tf.clip_by_value(1e12 * (over + HOP_SECONDS), 0.0, 1.0)  # 0 or 1: nothing in float32 lies between
-        later = tf.concat((coming, sung[:, : (BEFORE - 1) * NUMBERS]), 1)
-        # One that waited while it was not to sing begins within the hop; others that did so too, a little later each.
-        waited = tf.clip_by_value(over - HOP_SECONDS, 0.0, 1.0)
-        begin = tf.clip_by_value(over, -HOP_SECONDS, 0.0) - tf.minimum(waited * 1e3, 1.0) * WAKING_SECONDS * rank
-        position = tf.minimum(position + due * (begin - position), LONGEST_SECONDS)
-        return sung + due * (later - sung), position, due
+        self, turns: tf.Tensor, due: tf.Tensor, gone: tf.Tensor, sung: tf.Tensor, coming: tf.Tensor, drawn: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What birds have sung and what comes, after the hops."""
+        had = in_turn(tf.add, np.zeros((1, BIRDS), np.float32), turns)  # which have had their turn
+        in_time = tf.reduce_sum(due * had, 0, keepdims=True)  # before it went on, or as it did
+        fresh = tf.transpose(turns) @ drawn - coming
+        later = _later(coming + _of_birds(in_time, 1) * fresh, sung)
+        return sung + _of_birds(gone[-1:], 1) * (later - sung), coming + _of_birds(had[-1:], 1) * fresh
+
+    def _heard(self, gone: tf.Tensor, before: tf.Tensor, after: tf.Tensor, hops: int) -> tf.Tensor:
+        """What birds sing in each hop: what they sang before, or after they have gone on.
+
+        Args:
+            gone: 0 or 1. Shape [BIRDS · hops, 1]
+            before: Shape [BIRDS, BEFORE · NUMBERS]
+            after: As `before`.
+            hops: How many there are.
+
+        Returns:
+            Shape [BIRDS · hops, NUMBERS]
+        """
+        if hops == 1:
+            return after[:, :NUMBERS]
+        gone = tf.reshape(gone, (BIRDS, hops, 1))
+        row = (1.0 - gone) * before[:, None, :NUMBERS] + gone * after[:, None, :NUMBERS]
+        return tf.reshape(row, (BIRDS * hops, NUMBERS))
 
     def _curves(self, row: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Hz and amplitude at the ends of the hop's pieces, Shape [rows, PIECES + 1]; how loud the octave is."""
@@ -186,7 +241,8 @@ class SongStep:
         seconds = position + np.linspace(0, HOP_SECONDS, PIECES + 1, dtype=np.float32)
         place = tf.clip_by_value(seconds / length, 0.0, 1.0) * (KNOTS - 1)
         near = tf.nn.relu(1.0 - tf.abs(place[:, :, None] - np.arange(KNOTS, dtype=np.float32)))
-        pitch, level = (tf.reshape(tf.matmul(near, row[:, part, None]), seconds.shape) for part in (PITCH, LEVEL))
+        parts = (tf.reshape(near * row[:, None, part], (-1, KNOTS)) for part in (PITCH, LEVEL))
+        pitch, level = (tf.reshape(part @ np.ones((KNOTS, 1), np.float32), seconds.shape) for part in parts)
         hertz = HIGH_HZ * _doubled(pitch + row[:, HEIGHT : HEIGHT + 1], 0.1, HIGHEST)
         loud = tf.minimum(row[:, PEAK : PEAK + 1], LOUDEST) + tf.minimum(level, 0.0)
         begun = tf.clip_by_value(seconds / RAMP_SECONDS, 0.0, 1.0)
@@ -207,8 +263,32 @@ def _length(row: tf.Tensor) -> tf.Tensor:
 
 
 def _starts() -> np.ndarray:
-    """Seconds before each bird sings at all. Shape [BIRDS, 1]"""
-    return 0.05 + FIRST_SECONDS * np.arange(BIRDS, dtype=np.float32)[:, None]
+    """Seconds before each bird sings at all. Shape [1, BIRDS]"""
+    return 0.05 + FIRST_SECONDS * np.arange(BIRDS, dtype=np.float32)[None]
+
+
+def _turns(turn: tf.Tensor, hops: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """1 for the bird whose turn it is in each hop, else 0, Shape [hops, BIRDS]; and whose turn it is after them."""
+    turns = []
+    for _ in range(hops):
+        turns.append(tf.nn.relu(1.0 - tf.abs(turn - np.arange(BIRDS, dtype=np.float32))))
+        turn = turn + 1.0 - BIRDS * tf.clip_by_value(turn + 2.0 - BIRDS, 0.0, 1.0)
+    return stacked(turns), turn
+
+
+def _later(coming: tf.Tensor, sung: tf.Tensor) -> tf.Tensor:
+    """What will have been sung once that which comes is."""
+    return tf.concat((coming, sung[:, : (BEFORE - 1) * NUMBERS]), 1)
+
+
+def _of_birds(flat: tf.Tensor, hops: int) -> tf.Tensor:
+    """A flat row as one of every bird's, or of each of its hops. Shape [BIRDS · hops, …]"""
+    return tf.reshape(flat, (BIRDS * hops, -1))
+
+
+def _by_bird(rows: tf.Tensor) -> tf.Tensor:
+    """From a number of every bird's in each hop to a column, bird by bird. Shape [BIRDS · hops, 1]"""
+    return tf.reshape(rows if rows.shape[0] == 1 else tf.transpose(rows), (-1, 1))
 
 
 def _lines() -> np.ndarray:
@@ -230,8 +310,8 @@ def _gains() -> np.ndarray:
 
 
 def _risen(loud: tf.Tensor, louder: tf.Tensor, hops: int) -> tf.Tensor:
-    """From one level to another within the first of the hops. Shape [hops · BIRDS, PIECES + 1]"""
-    first = (np.arange(hops * BIRDS) < BIRDS).astype(np.float32)[:, None]
+    """From one level to another within the first of the hops. Shape [BIRDS · hops, PIECES + 1]"""
+    first = (np.arange(BIRDS * hops) % hops == 0).astype(np.float32)[:, None]
     before = first * loud + (1.0 - first) * louder if hops > 1 else loud
     return before + (louder - before) * np.linspace(0, 1, PIECES + 1, dtype=np.float32)
 
@@ -241,15 +321,16 @@ def _gone_round(phase: tf.Tensor, turns: tf.Tensor, hops: int) -> tuple[tf.Tenso
 
     Args:
         phase: Where the first begins. Shape [BIRDS, 1]
-        turns: Since each hop began. Shape [hops · BIRDS, HOP]
+        turns: Since each hop began. Shape [BIRDS · hops, HOP]
         hops: How many there are.
     """
-    begins = []
-    for last in tf.split(turns[:, -1:], hops) if hops > 1 else [turns[:, -1:]]:
+    begins, lasts = [], tf.reshape(turns[:, -1:], (BIRDS, hops))
+    for hop in range(hops):
         begins.append(phase)
-        phase = phase + last
+        phase = phase + lasts[:, hop : hop + 1]
         phase = phase - tf.floor(phase)
-    return stacked(begins) + turns, phase
+    start = begins[0] if hops == 1 else tf.reshape(tf.concat(begins, 1), (BIRDS * hops, 1))
+    return start + turns, phase
 
 
 def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor, hops: int) -> tf.Tensor:
@@ -260,4 +341,4 @@ def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor, hops: int) -> tf.
     middle = tf.reduce_mean(hertz, 1, keepdims=True)
     near = tf.nn.relu(1.0 - tf.abs(middle - centres) / widths)
     power = 0.5 * tf.reduce_mean(tf.square(amplitude), 1, keepdims=True)
-    return tf.reduce_sum(tf.reshape(near * power, (hops, BIRDS, BANDS)), 1)
+    return tf.reduce_sum(tf.reshape(near * power, (BIRDS, hops, BANDS)), 0)

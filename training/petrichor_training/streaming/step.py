@@ -16,7 +16,9 @@ Reference:
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ from petrichor_training.streaming.texture_network import (
     TAPS,
     film_sizes,
 )
-from petrichor_training.streaming.zones import COUNTS, ZONES, Zone, overlapping
+from petrichor_training.streaming.zones import COUNTS, ZONES, overlapping
 
 Arrays = dict[str, np.ndarray]
 
@@ -91,8 +93,8 @@ class TextureStep(tf.Module):
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Make all hops; see `petrichor.voice_info` for what a stream voice is."""
-        audio, state = self.hop(noise, latent, intensity, state)
-        return {"audio": audio, "state": state}
+        sounds, state = self.hop(noise, latent, intensity, state)
+        return {"audio": _left_and_right(sounds), "state": state}
 
     def hop(
         self,
@@ -112,7 +114,7 @@ class TextureStep(tf.Module):
             besides: Power that the bands have besides, for blocks of one frame. Shape [hops, BANDS]
 
         Returns:
-            Shape [1, hops · HOP, CHANNELS], and the new state.
+            Middle and side, Shape [CHANNELS, hops · HOP]; and the new state.
         """
         *grains, first, second, middle, steps = cut(noise, NOISE_SIZES)
         before, *pasts = cut(state, state_sizes(self._widths))
@@ -122,15 +124,19 @@ class TextureStep(tf.Module):
         events = tf.nn.relu(squares[0] + squares[1] - thresholds)
         # Of two Gaussians, whose squares make a drop, three signs are free: theirs, and which of them is the larger.
         side = tf.concat((first, second, squares[0] - squares[1]), 1)[:, : sum(BAND_SIZES)]
-        lasts = pasts[-len(ZONES) :]
         background, bright, kept = self._heads(grains, cut(events, DROP_SIZES), slow, pasts[: -len(ZONES)], turns)
         grain = tf.math.log(tf.square(middle) + SMALLEST) + MEAN_LOG
         power = tf.exp(tf.minimum(background + blends * grain, LOUDEST)) + tf.exp(tf.minimum(bright, LOUDEST))
         amplitudes = tf.exp(levels + spreads * tf.math.log(power))
         if besides is not None:
             amplitudes = tf.sqrt(tf.square(amplitudes) + besides @ _blocks_of_bands())
-        sounds, ends = _overlapped([_signs(carrier) * amplitudes for carrier in (middle, side)], lasts)
-        return sounds, joined((slow[-1:], *kept, *ends))
+        halves = zip(*(cut(last, [last.shape[1] // CHANNELS] * CHANNELS) for last in pasts[-len(ZONES) :]), strict=True)
+        sounds, ends = [], []
+        for carrier, lasts, sines in zip((middle, side), halves, (False, True), strict=True):
+            sound, last = _overlapped(_signs(carrier) * amplitudes, lasts, sines)
+            sounds.append(sound)
+            ends.append(last)
+        return tf.concat(sounds, 0), joined((slow[-1:], *kept, *itertools.chain(*zip(*ends, strict=True))))
 
     def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor, Any, Any]:
         """Factors and terms of the zones in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
@@ -229,35 +235,32 @@ def _signs(carrier: tf.Tensor) -> tf.Tensor:
     return carrier * tf.math.rsqrt(tf.square(carrier) + NEARLY_NOTHING)
 
 
-def _overlapped(coefficients: list[tf.Tensor], lasts: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Sound of the middle's and the side's coefficients, and what the next hop has to know of them.
+def _overlapped(coefficients: tf.Tensor, lasts: Sequence[tf.Tensor], sines: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Sound of the middle's coefficients or of the side's, and what the next hop has to know of them.
 
     Args:
         coefficients: Flat rows, one a hop.
-        lasts: The last block of both, for every zone. Shape [1, CHANNELS · count] each
+        lasts: The last block of every zone. Shape [1, count] each
+        sines: Whether they are the side's, of sines; the middle's are of cosines.
 
     Returns:
-        Shape [1, hops · HOP, CHANNELS]; and the new last blocks.
+        Shape [1, hops · HOP]; and the new last blocks.
     """
-    both, sounds, ends = [cut(part, BAND_SIZES) for part in coefficients], [], []
-    for index, zone in enumerate(ZONES):
-        now = tf.concat([_rows(part[index], zone.blocks * len(part[index])) for part in both], 3)
-        seen = tf.concat((_rows(lasts[index], 1), now), 2)
+    gain = MIDDLE * SIDE if sines else MIDDLE
+    sounds, ends = [], []
+    for zone, last, now in zip(ZONES, lasts, cut(coefficients, BAND_SIZES), strict=True):
+        seen = tf.concat((_rows(last, 1), _rows(now, zone.blocks * len(now))), 2)
         ends.append(tf.reshape(seen[:, :, -1:], (1, -1)))
-        sound = _layer(seen, _waves(zone))
-        sounds.append(tf.reshape(sound, (1, -1, CHANNELS)))
+        waves = (gain * overlapping(zone, sines)).reshape(2, zone.count, zone.size)
+        sounds.append(tf.reshape(_layer(seen, waves), (1, -1)))
     return sum(sounds[1:], sounds[0]), ends
 
 
-def _waves(zone: Zone) -> np.ndarray:
-    """From two blocks of middle and side to the frames of left and right that they share.
-
-    Shape [2, CHANNELS · count, size · CHANNELS]
-    """
-    cosines, sines = (overlapping(zone, sines).reshape(2, zone.count, zone.size) for sines in (False, True))
-    middle, side = MIDDLE * cosines, MIDDLE * SIDE * sines
-    left, right = np.concatenate((middle, side), 1), np.concatenate((middle, -side), 1)
-    return np.stack((left, right), 3).reshape(2, CHANNELS * zone.count, -1)
+def _left_and_right(sounds: tf.Tensor, besides: tf.Tensor | None = None) -> tf.Tensor:
+    """From middle and side, and left and right that are there besides, to frames. Shape [1, hops · HOP, CHANNELS]"""
+    middle, side = sounds[:1], sounds[1:]
+    sounds = tf.concat((middle + side, middle - side), 0)
+    return tf.transpose(sounds if besides is None else sounds + besides)[None]
 
 
 def host_noise(drawn: dict[str, np.ndarray]) -> np.ndarray:
@@ -316,13 +319,14 @@ class VoiceStep(tf.Module):
         who, where = cut(latent, self._sizes["latent"])
         singing, passed, blowing = cut(state, self._sizes["state"])
         if self._song is None:
-            audio, blowing = self._texture.hop(wind, where, intensity, blowing)
-            audio, passed = self._high_pass(audio, passed)
-            return {"audio": audio, "state": tf.concat((passed, blowing), 1)}
+            texture, blowing = self._texture.hop(wind, where, intensity, blowing)
+            texture, passed = self._high_pass(texture, passed)
+            return {"audio": _left_and_right(texture), "state": tf.concat((passed, blowing), 1)}
         birds, echo, singing = self._song(sung, who, intensity, singing)
         texture, blowing = self._texture.hop(wind, where, intensity, blowing, echo)
         texture, passed = self._high_pass(texture, passed)
-        return {"audio": QUIET * (birds + WOOD * texture), "state": tf.concat((singing, passed, blowing), 1)}
+        audio = _left_and_right(QUIET * WOOD * texture, QUIET * birds)
+        return {"audio": audio, "state": tf.concat((singing, passed, blowing), 1)}
 
 
 def save_step(module: TextureStep | VoiceStep, folder: Path) -> None:

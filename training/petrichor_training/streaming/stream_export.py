@@ -27,7 +27,7 @@ from petrichor_training.recipe import Recipe
 from petrichor_training.streaming.batches import hops_of
 from petrichor_training.streaming.chorus import ChorusGenerator
 from petrichor_training.streaming.noise import SLOW, draw_steps, slow_processes
-from petrichor_training.streaming.song_step import SongStep
+from petrichor_training.streaming.song_step import AT_ONE_GO, SongStep
 from petrichor_training.streaming.step import (
     CHANNELS,
     MIDDLE,
@@ -50,7 +50,7 @@ HEARD_SECONDS = {False: 2.0, True: 6.0}  # of each that is measured: birds take 
 BEFORE_SECONDS = {False: 0.5, True: 6.0}  # that are made before it, and not listened to
 GLIDE = 0.008  # seconds: hops lap over one another, and what is sung glides by itself
 LEAST_SNR_DB = 60.0  # of the converted network: less is another network
-HOPS = 4  # at one go: 21 ms; a hop then takes about half of its time, and with 8 no less of the bird's
+HOPS = AT_ONE_GO  # 4, 21 ms: a hop then takes half of its time
 MOST_APART = 1e-6  # of hops made at one go from those made one by one; the kernels that were tried differ by nothing
 
 
