@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import hilbert
 
 pytest.importorskip("tensorflow")
 
@@ -17,18 +18,19 @@ from petrichor_training.errors import DataError
 from petrichor_training.streaming.lines import HOP as LINE_HOP
 from petrichor_training.streaming.lines import find_lines, without_lines
 from petrichor_training.streaming.song_network import BATCH, CHANCE, SongNetwork, draw_songs, song_distance
+from petrichor_training.streaming.song_sound import AMBIENCE, BIRDS, DISTANCES_DB, HOP_SECONDS, PLACES
 from petrichor_training.streaming.song_step import (
-    AMBIENCE,
+    ALIKE,
     AT_ONE_GO,
-    BIRDS,
-    DISTANCES_DB,
     FIRST_SECONDS,
-    HOP_SECONDS,
-    PLACES,
+    GRAIN,
+    LONGEST_SECONDS,
     SOFTER_DB,
     SongStep,
+    _gone_on,
+    _Moments,
     _starts,
-    _turns,
+    _until,
     noise_size,
     song_state_sizes,
 )
@@ -169,6 +171,7 @@ def test_the_distance_wants_variety_where_there_is_some() -> None:
 
 
 COORDINATES = 2
+REGISTER = np.array([0.3, -0.1])
 
 
 def a_network(bias: np.ndarray) -> dict[str, np.ndarray]:
@@ -182,18 +185,18 @@ class Singer:
 
     def __init__(self, bias: np.ndarray, mean: float = 0.0, spread: float = 1.0) -> None:
         scale = np.full((2, NUMBERS), ((mean,), (spread,)), np.float32)
-        step = SongStep(a_network((bias - mean) / spread), scale[0], scale[1], COORDINATES)
+        step = SongStep(a_network((bias - mean) / spread), scale[0], scale[1], REGISTER)
         self.hop = tf.function(step.__call__)
         self.state = tf.zeros((1, sum(song_state_sizes(COORDINATES))))
         self.rng = np.random.default_rng(1)
         self.echoes: list[float] = []
 
-    def sing(self, seconds: float, intensity: float) -> np.ndarray:
+    def sing(self, seconds: float, intensity: float, latent: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
         """What comes next. Shape [frames, 2]"""
-        latent, made = np.zeros((1, COORDINATES), np.float32), []
+        made = []
         for _ in range(round(seconds / HOP_SECONDS)):
             noise = tf.constant(self.rng.standard_normal((1, noise_size(COORDINATES))), tf.float32)
-            audio, echo, self.state = self.hop(noise, latent, tf.constant([[intensity]]), self.state)
+            audio, echo, self.state = self.hop(noise, tf.constant([latent]), tf.constant([[intensity]]), self.state)
             made.append(audio.numpy().T)
             self.echoes.append(float(tf.reduce_sum(echo)))
         return np.concatenate(made)
@@ -308,19 +311,39 @@ def test_a_bird_that_is_not_to_sing_is_silent_for_hours() -> None:
     state[:, since] = 1e5
     singer.state = tf.constant(state)
     singer.sing(0.5, 0.0)
-    assert singer.state.numpy()[:, since].max() < 100, "time is not counted for ever"
+    longest = LONGEST_SECONDS / HOP_SECONDS + _starts().max() + 1
+    assert singer.state.numpy()[:, since].max() <= longest, "time is not counted for ever"
     assert len(onsets(singer.sing(3.0, 0.0))) == pytest.approx(6, abs=1)
 
 
 def test_a_bird_is_due_or_it_is_not() -> None:
     row = the_syllable()
-    step = SongStep(a_network(row), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), COORDINATES)
-    sung = np.tile(row.astype(np.float32), (BIRDS, 1))
-    end = np.float32(0.09 + 0.41 - HOP_SECONDS)
-    for hair in np.linspace(-1e-6, 1e-6, 41, dtype=np.float32):
-        position, due, _ = step._times(sung, end + hair + _starts(), tf.ones((1, 1)), 1)
-        assert set(due.numpy().ravel()) <= {0.0, 1.0}
-        assert np.all((position.numpy() <= 0) | (due.numpy() == 0))
+    step = SongStep(a_network(row), np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32), REGISTER)
+    sung = np.tile(row.astype(np.float32), (BIRDS, BEFORE))
+    end = np.round((0.09 + 0.41) / HOP_SECONDS * GRAIN) / GRAIN - 1
+    for grains in range(-20, 21):
+        since = (end + grains / GRAIN + _starts()).astype(np.float32)
+        moments = step._moments(sung, since, tf.ones((1, 1)), tf.zeros((1, BIRDS)), 1)
+        assert set(moments.gone.numpy().ravel()) <= {0.0, 1.0}
+        assert abs(grains) < 3 or np.all(moments.gone.numpy() == (grains > 0))
+        assert np.all((moments.position.numpy() <= 0) | (moments.gone.numpy() == 0))
+
+
+def test_the_latent_bends_what_is_being_sung() -> None:
+    """At once, without a step, as far as the pitch of such birds differs; what is sung next has been drawn so."""
+    row = the_syllable()
+    row[LENGTH] = np.log2(1.0 / LONG_SECONDS)
+    singer = Singer(row)
+    for hops, latent in ((130, (0.0, 0.0)), (100, (2.0, 1.0))):
+        sound = singer.sing(hops * HOP_SECONDS, 0.0, latent)[:, 0]
+        turns = np.unwrap(np.angle(hilbert(sound[-50 * HOP : -10 * HOP]))) / (2 * np.pi)
+        bent = ALIKE * float(REGISTER @ latent)
+        assert np.polyfit(np.arange(len(turns)) / RATE, turns, 1)[0] == pytest.approx(4000 * 2**bent, rel=0.01)
+        assert np.abs(np.diff(sound, 2)).max() < 1.2 * np.abs(sound).max() * (2 * np.pi * 4000 * 2**bent / RATE) ** 2
+    singer.sing(0.8, 0.0, (2.0, 1.0))
+    again = singer.sing(0.5, 0.0, (2.0, 1.0))[:, 0]
+    power = np.abs(np.fft.rfft(again * np.hanning(len(again))))
+    assert np.fft.rfftfreq(len(again), 1 / RATE)[np.argmax(power)] == pytest.approx(4000, rel=0.01)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.3])
@@ -331,7 +354,7 @@ def test_several_hops_are_those_one_by_one(scale: float) -> None:
     row = np.zeros(NUMBERS)
     row[LENGTH], row[GAP], row[PEAK], row[OCTAVE] = -9, -9, 0, -1
     mean, spread = row.astype(np.float32), np.full(NUMBERS, scale, np.float32)
-    step = SongStep(weights, mean, spread, COORDINATES)
+    step = SongStep(weights, mean, spread, REGISTER)
     hops = 60 * AT_ONE_GO
     noise = rng.standard_normal((hops, noise_size(COORDINATES))).astype(np.float32)
     latent, heard = np.zeros((1, COORDINATES), np.float32), []
@@ -363,21 +386,25 @@ def test_the_step_asks_the_network_that_was_trained() -> None:
     keras.utils.set_random_seed(3)
     network = SongNetwork(COORDINATES)
     mean, spread = np.zeros(NUMBERS, np.float32), np.ones(NUMBERS, np.float32)
-    step = SongStep(network.arrays(), mean, spread, COORDINATES)
+    step = SongStep(network.arrays(), mean, spread, REGISTER)
     rng = np.random.default_rng(4)
     sung = rng.standard_normal((BIRDS, BEFORE * NUMBERS)).astype(np.float32)
     coming = rng.standard_normal((BIRDS, NUMBERS)).astype(np.float32)
     latent = rng.standard_normal((1, COORDINATES)).astype(np.float32)
-    chance, nothing = rng.standard_normal((3, CHANCE)).astype(np.float32), np.zeros((3, BIRDS), np.float32)
-    turns, turn = _turns(tf.constant([[4.0]]), 3)
-    np.testing.assert_array_equal(turns, np.eye(BIRDS)[[4, 5, 0]])
+    noise = rng.standard_normal((3, noise_size(COORDINATES))).astype(np.float32)
+    until, turn = _until(tf.constant([[4.0]]), 3)
+    np.testing.assert_array_equal(until, [[2, 3, 4, 5, 0, 1]])
     assert turn.numpy() == 1
-    wander = np.zeros((3, BIRDS * COORDINATES), np.float32)
-    drawn = step._drawn(turns, tf.constant(nothing), sung, coming, wander, latent, chance)
-    identity = 0.8 * latent + 0.6 * 0.8 * step._own[[4, 5, 0]]
-    wanted = network({"before": sung[[4, 5, 0]], "identity": identity, "chance": chance})
+    whose = [4, 5, 0]
+    turns, had = np.eye(BIRDS, dtype=np.float32)[whose], (until.numpy() < 3).astype(np.float32)
+    nothing = tf.zeros((3, BIRDS))
+    moments = _Moments(nothing, nothing, nothing[:1], nothing[:1])
+    wander, drawn = step._drawn(turns, had, moments, sung, coming, np.zeros((BIRDS, COORDINATES)), latent, noise)
+    assert not wander.numpy()[1:4].any()
+    identity = 0.8 * latent + 0.6 * (0.8 * step._own + 0.6 * wander.numpy())[whose]
+    wanted = network({"before": sung[whose], "identity": identity, "chance": noise[:, :CHANCE]})
     np.testing.assert_allclose(drawn, ops.convert_to_numpy(wanted), atol=1e-5)
-    after, later = step._gone_on(turns, tf.constant(nothing), tf.constant(nothing), sung, coming, drawn)
+    after, later = _gone_on(turns, had, moments, sung, coming, drawn)
     np.testing.assert_array_equal(after, sung, "none went on")
-    np.testing.assert_allclose(later.numpy()[[4, 5, 0]], drawn, atol=1e-6)
+    np.testing.assert_allclose(later.numpy()[whose], drawn, atol=1e-6)
     np.testing.assert_array_equal(later.numpy()[1:4], coming[1:4], "one bird's turn at a time")

@@ -119,7 +119,7 @@ class TextureStep(tf.Module):
         *grains, first, second, middle, steps = cut(noise, NOISE_SIZES)
         before, *pasts = cut(state, state_sizes(self._widths))
         turns, thresholds, blends, levels, spreads = self._conditioned(latent, intensity)
-        slow = in_turn(lambda past, now: KEEP * past + np.sqrt(1 - np.square(KEEP)) * now, before, steps)
+        slow = in_turn(lambda past, now: KEEP * past + now, before, np.sqrt(1 - np.square(KEEP)) * steps)
         squares = tf.square(first), tf.square(second)
         events = tf.nn.relu(squares[0] + squares[1] - thresholds)
         # Of two Gaussians, whose squares make a drop, three signs are free: theirs, and which of them is the larger.

@@ -38,7 +38,6 @@ from petrichor_training.streaming.step import (
     save_step,
     state_sizes,
 )
-from petrichor_training.streaming.syllables import IDENTITY
 from petrichor_training.streaming.texture_network import MEMORY, TextureGenerator
 from petrichor_training.streaming.zones import HOP, RATE
 
@@ -48,7 +47,7 @@ COMPARED = ((0.0, 3), (0.5, 4), (1.0, 5))  # intensities, and seeds of latent an
 SECONDS = 2.0  # of each stretch that is compared
 HEARD_SECONDS = {False: 2.0, True: 6.0}  # of each that is measured: birds take longer to say what they are
 BEFORE_SECONDS = {False: 0.5, True: 6.0}  # that are made before it, and not listened to
-GLIDE = 0.008  # seconds: hops lap over one another, and what is sung glides by itself
+GLIDE = 0.006  # seconds: hops lap over one another, and what is sung glides by itself
 LEAST_SNR_DB = 60.0  # of the converted network: less is another network
 HOPS = AT_ONE_GO  # 4, 21 ms: a hop then takes half of its time
 MOST_APART = 1e-6  # of hops made at one go from those made one by one; the kernels that were tried differ by nothing
@@ -118,7 +117,7 @@ def export_stream(
         raise ExportError(f"the stepped network differs from the trained one: {figures['snr_db']} dB")
     if isinstance(trained, ChorusGenerator):
         assert data.songs is not None, "a chorus's cache has them"
-        song = SongStep(trained.song.arrays(), data.songs.mean, data.songs.spread, IDENTITY)
+        song = SongStep(trained.song.arrays(), data.songs.mean, data.songs.spread, data.songs.register)
     steps = (step, TextureStep(texture.arrays(), texture.widths, HOPS))
     network, several = (_stepped(VoiceStep(each, recipe.prepare.high_pass_hz, song)) for each in steps)
     stepper, stepper_of_several = Stepper(network), Stepper(several)

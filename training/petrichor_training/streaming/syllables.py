@@ -67,6 +67,14 @@ class Songs(Measured):
     mean: np.ndarray
     spread: np.ndarray
 
+    @property
+    def register(self) -> np.ndarray:
+        """Octaves by which birds sing higher for each coordinate of their identity. Shape [coordinates]"""
+        weights = np.sqrt(self.shares)[:, None]
+        known = np.concatenate((self.identities, np.ones_like(weights)), 1)
+        slopes = np.linalg.lstsq(weights * known, weights[:, 0] * self.after[:, HEIGHT], rcond=None)[0]
+        return slopes[:-1] * self.spread[HEIGHT]
+
 
 @dataclass(frozen=True, eq=False)
 class _Syllable:
