@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+HISS = 0.003
 TINY_BIRD = """
 base = "bird"
 [prepare]
@@ -91,6 +92,11 @@ def syllable(seconds: float, low: float, high: float, amplitude: float, rate: in
     hertz = np.geomspace(low, high, round(seconds * rate))
     ends = np.minimum(1, np.minimum(np.arange(len(hertz)), np.arange(len(hertz))[::-1]) / (0.005 * rate))
     return (amplitude * ends * np.sin(2 * np.pi * np.cumsum(hertz) / rate)).astype(np.float32)
+
+
+def hiss(seconds: float, seed: int = 1) -> np.ndarray:
+    """Noise of this spread, at 48 kHz. Shape [frames]"""
+    return HISS * np.random.default_rng(seed).standard_normal(round(seconds * 48000)).astype(np.float32)
 
 
 def song(seconds: float, rate: int, seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ How many birds sing, the nearest first, how long they rest between phrases, and 
 intensity. Where the latent moves, what is being sung bends as far as the pitch of such birds differs.
 
 Several hops made at one go are, to the last bit, what they are one by one: time is counted in parts of a hop, so that
-sums of it are exact, and chances are 0 or 1.
+sums of it are exact, and whatever happens or does not is 1 or 0.
 
 TensorFlow only, and operations that LiteRT's compiled kernels take.
 """

@@ -16,7 +16,6 @@ Reference:
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,9 +60,12 @@ NOISE_SIZE = sum(NOISE_SIZES)
 
 
 def state_sizes(widths: tuple[int, ...]) -> list[int]:
-    """Return the lengths of the parts of the state: slow processes, every layer's past, every zone's last block."""
+    """Return the lengths of the parts of the state.
+
+    Slow processes; every layer's past; every zone's last block, of the middle and then of the side.
+    """
     pasts = [(TAPS - 1) * d * width for width, each in zip(widths, DILATIONS, strict=True) for d in each]
-    return [SLOW, *pasts, *(CHANNELS * count for count in COUNTS)]
+    return [SLOW, *pasts, *CHANNELS * COUNTS]
 
 
 class TextureStep(tf.Module):
@@ -124,19 +126,16 @@ class TextureStep(tf.Module):
         events = tf.nn.relu(squares[0] + squares[1] - thresholds)
         # Of two Gaussians, whose squares make a drop, three signs are free: theirs, and which of them is the larger.
         side = tf.concat((first, second, squares[0] - squares[1]), 1)[:, : sum(BAND_SIZES)]
-        background, bright, kept = self._heads(grains, cut(events, DROP_SIZES), slow, pasts[: -len(ZONES)], turns)
+        background, bright, kept = self._heads(grains, cut(events, DROP_SIZES), slow, pasts[: -2 * len(ZONES)], turns)
         grain = tf.math.log(tf.square(middle) + SMALLEST) + MEAN_LOG
         power = tf.exp(tf.minimum(background + blends * grain, LOUDEST)) + tf.exp(tf.minimum(bright, LOUDEST))
         amplitudes = tf.exp(levels + spreads * tf.math.log(power))
         if besides is not None:
             amplitudes = tf.sqrt(tf.square(amplitudes) + besides @ _blocks_of_bands())
-        halves = zip(*(cut(last, [last.shape[1] // CHANNELS] * CHANNELS) for last in pasts[-len(ZONES) :]), strict=True)
-        sounds, ends = [], []
-        for carrier, lasts, sines in zip((middle, side), halves, (False, True), strict=True):
-            sound, last = _overlapped(_signs(carrier) * amplitudes, lasts, sines)
-            sounds.append(sound)
-            ends.append(last)
-        return tf.concat(sounds, 0), joined((slow[-1:], *kept, *itertools.chain(*zip(*ends, strict=True))))
+        zones = len(ZONES)
+        middle, middles = _overlapped(_signs(middle) * amplitudes, pasts[-2 * zones : -zones], sines=False)
+        side, sides = _overlapped(_signs(side) * amplitudes, pasts[-zones:], sines=True)
+        return tf.concat((middle, side), 0), joined((slow[-1:], *kept, *middles, *sides))
 
     def _conditioned(self, latent: tf.Tensor, intensity: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor, Any, Any]:
         """Factors and terms of the zones in turn; thresholds, blends, and half of levels and spreads, as flat rows."""
