@@ -1,7 +1,8 @@
 """A long set in short: two voices played without pause while files are replaced and renderers are killed.
 
 Every second what was heard is searched for silence and clicks. What falls within a kill (from just before it until
-the voice is live again) is counted by itself: there the sound is to go on, but it is not the voice's own.
+the voice is live again) is counted by itself: there the sound is to go on, but it is not the voice's own. Beside what
+was found stands for how long the machine itself stood still then, where that can be told.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from petrichor.bench.figures import Figure
 from petrichor.bench.listening import largest_step, longest_silence
 from petrichor.bench.reload import CLICK
 from petrichor.bench.rig import PROBES, Rig
+from petrichor.bench.standstill import Standstills
 from petrichor.osc import encode
 
 VOICES = ("a", "b")
@@ -88,13 +90,17 @@ class Soak:
         own = self._options
         voices = {"a": PROBES["probe-1"], "b": PROBES["probe-2"]}
         options = ["--query", "--ahead", str(own.ahead)]  # all that a server has
-        with Rig(voices, options) as rig, Ears(EarsOptions(rig.stream_port, fill=own.fill)) as ears:
+        with (
+            Rig(voices, options) as rig,
+            Ears(EarsOptions(rig.stream_port, fill=own.fill)) as ears,
+            Standstills() as machine,
+        ):
             player = threading.Thread(target=self._play, args=(rig,), name="player")
             player.start()
             try:
                 time.sleep(WARM)
                 concealed = int(str(rig.status()["concealed"]))
-                self._watch(rig, ears)
+                self._watch(rig, ears, machine)
                 concealed = int(str(rig.status()["concealed"])) - concealed
                 late = 1000 * ears.figure("late")
             finally:
@@ -112,7 +118,7 @@ class Soak:
                 rig.client.send_raw(_message(dice))
             self._sent = wanted
 
-    def _watch(self, rig: Rig, ears: Ears) -> None:
+    def _watch(self, rig: Rig, ears: Ears, machine: Standstills) -> None:
         own, rate = self._options, ears.options.rate
         begin = time.monotonic()
         heard = ears.played
@@ -133,7 +139,7 @@ class Soak:
             self._close_kill(rig, now)
             # What was played a second ago is complete, and every kill that it may belong to is known.
             while ears.played >= heard + 3 * rate:
-                self._look(ears, heard)
+                self._look(ears, heard, machine)
                 heard += rate
 
     def _reload(self, rig: Rig) -> None:
@@ -160,7 +166,7 @@ class Soak:
     def _killing(self, now: float) -> bool:
         return bool(self._windows) and now < self._windows[-1][1] + MARGIN
 
-    def _look(self, ears: Ears, start: int) -> None:
+    def _look(self, ears: Ears, start: int, machine: Standstills) -> None:
         """Search one second of what was heard."""
         tally, rate = self._tally, ears.options.rate
         sound = ears.heard(max(0, start - rate // 100), start + rate)
@@ -181,7 +187,11 @@ class Soak:
         tally.step = max(tally.step, step)
         if missed or silence > SILENT or step > CLICK:
             at = tally.seconds + place / rate
-            tally.where.append(f"at {at:.2f} s: {missed} blocks missed, silence {silence} frames, step {step:.4f}")
+            stood = _told(machine.between(moment - 0.5, moment + 1.0), machine.watched)
+            tally.where.append(
+                f"at {at:.2f} s: {missed} blocks missed, silence {silence} frames, step {step:.4f}; "
+                f"the machine stood still {stood}"
+            )
 
     def _figures(self, concealed: int, late: float) -> list[Figure]:
         tally, own = self._tally, self._options
@@ -203,6 +213,12 @@ class Soak:
             Figure("soak: concealed, kills included", {"all": float(concealed)}, "ms"),
             Figure("soak: memory", {"growth": growth, "first": first, "last": last}, "%, MB", "< 1 %", 1, "growth"),
         ]
+
+
+def _told(standstills: list[float], watched: bool) -> str:
+    if not watched:
+        return "for nobody knows how long (that takes real-time priority)"
+    return "for " + (", ".join(f"{1000 * each:.0f}" for each in standstills) or "0") + " ms just then"
 
 
 def _message(dice: random.Random) -> bytes:
