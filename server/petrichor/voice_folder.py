@@ -69,7 +69,8 @@ class VoiceFolder:
             fault = name_fault(path.name.removesuffix(SUFFIX))
             if fault and path not in self._misnamed and not path.name.startswith("."):
                 self._misnamed.add(path)
-                log.warning("%s is not played: %s", path.name, fault)
+                name = path.name if path.name.isprintable() else ascii(path.name)  # nothing that would steer a terminal
+                log.warning("%s is not played: %s", name, fault)
         self._misnamed.intersection_update(entries)
         return [path for path in entries if _is_voice(path)]
 

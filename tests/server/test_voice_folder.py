@@ -219,9 +219,12 @@ def test_names_are_found_with_and_without_suffix(folder: VoiceFolder) -> None:
 
 
 @pytest.mark.parametrize("name", ["my rain.voice", "a*.voice", "a[1].voice", "{a}.voice", "a\udcff.voice", "a\n.voice"])
-def test_names_that_no_osc_address_can_hold_are_no_voices(folder: VoiceFolder, name: str) -> None:
+def test_names_that_no_osc_address_can_hold_are_no_voices(
+    caplog: pytest.LogCaptureFixture, folder: VoiceFolder, name: str
+) -> None:
     (folder.path / name).write_bytes(b"1")
     assert folder.files() == []
+    assert all(record.getMessage().isprintable() for record in caplog.records), "a log is for terminals and files"
 
 
 def test_file_that_cannot_be_a_voice_by_its_name_is_told_once(
