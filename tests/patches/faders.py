@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,7 +46,32 @@ class Fader:
 Faders = Sequence[Fader]
 
 
-class PdFaders(PureData):
+class FaderProgram(Process):
+    """A program with faders, in whatever language."""
+
+    def sweep(self) -> None:
+        """Begin to move the faders."""
+        self._tell("sweep")
+
+    @property
+    def swept(self) -> int:
+        """How many sweeps have ended."""
+        return self.lines.count("swept")
+
+    def shown(self) -> dict[str, float]:
+        """Return what every fader shows, by address."""
+        before = len(self.lines)
+        self._tell("show")
+        wait_for(lambda: "shown" in self.lines[before:], PATIENCE, lambda: f"what is shown:\n{self.output}")
+        found = [re.search(r"^show (/\S+): (\S+)$", line) for line in self.lines[before:]]
+        return {match[1]: float(match[2] == "true" or match[2]) for match in found if match}
+
+    def _tell(self, what: str) -> None:
+        """Ask it for something, by a word."""
+        raise NotImplementedError
+
+
+class PdFaders(FaderProgram, PureData):
     """Faders in Pd, behind a petrichor.voice for each voice.
 
     Args:
@@ -71,21 +96,11 @@ class PdFaders(PureData):
     def __enter__(self) -> PdFaders:
         return self
 
-    def sweep(self) -> None:
-        """Begin to move the faders."""
-        self.send("sweep", 1)
-
-    @property
-    def swept(self) -> int:
-        """How many sweeps have ended."""
-        return self.lines.count("swept")
-
-    def shown(self) -> dict[str, float]:
-        """Return what every fader shows, by address."""
-        return _shown(self, lambda: self.send("show", 1))
+    def _tell(self, what: str) -> None:
+        self.send(what, 1)
 
 
-class SclangFaders(Sclang):
+class SclangFaders(FaderProgram, Sclang):
     """Faders in sclang: what its voices hold.
 
     Args:
@@ -112,22 +127,9 @@ class SclangFaders(Sclang):
     def __enter__(self) -> SclangFaders:
         return self
 
-    def sweep(self) -> None:
-        """Begin to move the faders."""
-        self._tell("/sweep")
-
-    @property
-    def swept(self) -> int:
-        """How many sweeps have ended."""
-        return self.lines.count("swept")
-
-    def shown(self) -> dict[str, float]:
-        """Return what every fader shows, by address."""
-        return _shown(self, lambda: self._tell("/show"))
-
-    def _tell(self, path: str) -> None:
+    def _tell(self, what: str) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(encode(path), ("127.0.0.1", self.port))
+            sender.sendto(encode(f"/{what}"), ("127.0.0.1", self.port))
 
 
 _CODE = """
@@ -231,11 +233,3 @@ def _draw_sweep(patch: _Patch, voices: dict[str, int], places: dict[Fader, int],
     patch.chain(last, "msg 0", metro, outlet=1)
     patch.chain(last, "msg 0", number, inlet=1)
     patch.chain(last, "msg swept", "obj print -n")
-
-
-def _shown(program: Process, ask: Callable[[], None]) -> dict[str, float]:
-    before = len(program.lines)
-    ask()
-    wait_for(lambda: "shown" in program.lines[before:], PATIENCE, lambda: f"what is shown:\n{program.output}")
-    found = [re.search(r"^show (/\S+): (\S+)$", line) for line in program.lines[before:]]
-    return {match[1]: float(match[2] == "true" or match[2]) for match in found if match}
