@@ -172,6 +172,7 @@ class Soak:
         sound = ears.heard(max(0, start - rate // 100), start + rate)
         moment = ears.figure("start") + start / rate
         killed = any(begin - 1.0 <= moment <= end for begin, end in self._windows)
+        standstills = machine.between(moment - 0.5, moment + 1.0)  # asked always: what is not fetched has little room
         blocks = sound[-rate:].reshape(-1, BLOCK, 2)
         missed = int((np.abs(blocks).max((1, 2)) == 0).sum())  # a listener plays them as silence
         silence, (step, place) = longest_silence(sound), largest_step(sound)
@@ -187,7 +188,7 @@ class Soak:
         tally.step = max(tally.step, step)
         if missed or silence > SILENT or step > CLICK:
             at = tally.seconds + place / rate
-            stood = _told(machine.between(moment - 0.5, moment + 1.0), machine.watched)
+            stood = _told(standstills, machine.watched)
             tally.where.append(
                 f"at {at:.2f} s: {missed} blocks missed, silence {silence} frames, step {step:.4f}; "
                 f"the machine stood still {stood}"
