@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from petrichor.errors import MessageError, OptionError
 from petrichor.osc import LARGEST, Message, encode, parse_datagram
+from petrichor.printable import printable
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -136,5 +137,4 @@ def _word(arg: object) -> str:
         return f"<{len(arg)} bytes>"
     if isinstance(arg, float):
         return f"{arg:.7g}"  # as many digits as float32 has
-    text = str(arg)
-    return text if text.isprintable() else repr(text)  # nothing that would steer the terminal
+    return printable(str(arg))

@@ -19,6 +19,7 @@ from watchdog.observers import Observer
 
 from petrichor.bell import Bell
 from petrichor.errors import MessageError
+from petrichor.printable import printable
 from petrichor.voice_file import SUFFIX
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,7 @@ class VoiceFolder:
             fault = name_fault(path.name.removesuffix(SUFFIX))
             if fault and path not in self._misnamed and not path.name.startswith("."):
                 self._misnamed.add(path)
-                name = path.name if path.name.isprintable() else ascii(path.name)  # nothing that would steer a terminal
-                log.warning("%s is not played: %s", name, fault)
+                log.warning("%s is not played: %s", printable(path.name), fault)
         self._misnamed.intersection_update(entries)
         return [path for path in entries if _is_voice(path)]
 

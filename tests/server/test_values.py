@@ -15,6 +15,7 @@ from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.rig import PITCHES, Rig
 from petrichor.mirror import INTERVAL
 from tests.live_server import LiveServer, live_server, wait_until
+from tests.sound import likeness
 
 RATE = 48000
 OCTAVE = 1.0  # of the probe's first coordinate
@@ -85,17 +86,10 @@ def test_direction_moves_the_latent_of_a_voice_that_has_one(server: LiveServer) 
         time.sleep(0.2)  # what was sung before fades
         return server.record(name, lambda: time.sleep(1.5))
 
-    def likeness(sound: np.ndarray) -> float:
-        """How much the stretch that is most like the template is like it: 1 for the same, however loud."""
-        field = sound[:, 0].astype(np.float64)
-        products = np.correlate(field, template, "valid")
-        energy = np.correlate(np.square(field), np.ones(len(template)), "valid")
-        return float(np.abs(products / np.sqrt(np.maximum(energy, 1e-9))).max() / np.linalg.norm(template))
-
     usual, bright, again = (sound(f"{n}.wav", value) for n, value in enumerate((0.0, 3.0, 0.0)))
     loudest = int(np.abs(usual[4800:-4800, 0]).argmax())
-    template = usual[loudest : loudest + 1200, 0].astype(np.float64)
-    assert likeness(again) > 0.9 > 0.6 > likeness(bright), (likeness(again), likeness(bright))
+    same, other = (likeness(usual[loudest : loudest + 1201], sound, 1200) for sound in (again, bright))
+    assert same > 0.9 > 0.6 > other, (same, other)
     assert client.ask("/bird/direction/bright", "?", reply="/bird/direction/bright").args == (0.0,)
 
 
