@@ -15,7 +15,8 @@ serve: $(VENV)/.server  ## the server, for your own patches
 
 test: $(VENV)/.dev check  ## style, types and all tests, with the real Pd and the real scsynth
 	tests/install-programs
-	$(BIN)/python -m pytest tests/server tests/patches $(addprefix --ignore=,$(COMPUTING))
+	$(BIN)/python -m pytest -m alone tests/server
+	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile tests/server tests/patches $(addprefix --ignore=,$(COMPUTING))
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/training $(COMPUTING)
 
 check: $(VENV)/.dev

@@ -20,6 +20,7 @@ from petrichor.takes import FADE
 from petrichor.voice_file import read_voice
 from tests.live_server import Listener, LiveServer, live_server
 
+pytestmark = pytest.mark.alone
 RATE = 48000
 Event = tuple[float, str, tuple[object, ...]]
 SCORE: list[Event] = [

@@ -278,6 +278,7 @@ def test_signals_end_it_cleanly(voice_paths: dict[str, Path], tmp_path: Path, si
     assert soundfile.info(server.recordings / "cut.wav").frames > 0
 
 
+@pytest.mark.alone
 def test_next_start_cleans_up_after_everything_was_killed(voice_paths: dict[str, Path], tmp_path: Path) -> None:
     """`kill -9` of every process at once, the tracker of shared memory among them."""
     folder = tmp_path / "voices"
