@@ -114,7 +114,7 @@ def _add_serve(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> 
         default=True,
         help="describe everything by OSCQuery, over HTTP and WebSocket (default: yes)",
     )
-    parser.add_argument("--query-port", type=int, help="TCP port of OSCQuery (default: the one after the streams')")
+    parser.add_argument("--query-port", type=int, help="TCP port of OSCQuery (default: the control port + 2)")
     parser.add_argument(
         "--recordings", type=Path, default=Path("recordings"), help="folder /record writes into (default: %(default)s)"
     )

@@ -74,7 +74,7 @@ TABLE: tuple[Parameter, ...] = (
     ),
     Parameter("/V/intensity", "f", "drizzle to downpour, a lone bird to a chorus", 0.0, 1.0, 0.5),
     Parameter(
-        "/V/spread", "f", "how far each clip strays from the latent: 0 the same clip again, 1 any clip", 0.0, 1.0, 0.6
+        "/V/spread", "f", "of clip voices: how far each strays from the latent; 0 the same, 1 any clip", 0.0, 1.0, 0.6
     ),
     Parameter("/V/gain", "f", "level; -60 is silence", -60.0, 12.0, 0.0, "dB"),
     Parameter("/V/pan", "f", "place: -1 left, 1 right", -1.0, 1.0, 0.0),

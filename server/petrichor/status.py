@@ -19,7 +19,7 @@ FIGURES = {
     "device_rate": "Hz, of the sound card; 0 where there is none",
     "jumps": "how often an output was moved up to the head of the mix",
     "concealed": "milliseconds of voices that were late, filled from their recent past",
-    "restarts": "renderers that died or hung and were replaced",
+    "restarts": "renderers and audio processes that died or hung and were replaced",
     "waiting": "messages that wait for their time",
     "clock": "milliseconds that the asker's clock is behind the server's, as far as it has told by /clock",
     "refused": "datagrams that came too fast to be obeyed",

@@ -87,6 +87,8 @@ def test_groups_stay_together() -> None:
     assert validation_groups(Gathered([np.zeros((5, 10))], sources=sources[:1]), half) == set()
     named = PrepareSettings(keep_apart=(sources[0].group, "nobody"))
     assert validation_groups(found, named) == {sources[0].group}
+    strange = PrepareSettings(validation_share=0.2, keep_apart=("nobody", "nobody else"))  # of other recordings
+    assert validation_groups(found, strange) == apart
     every = PrepareSettings(keep_apart=tuple(source.group for source in sources))
     with pytest.raises(RecipeError, match="does not name"):
         validation_groups(found, every)

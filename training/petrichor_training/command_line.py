@@ -60,9 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--last", action="store_true", help="the last weights, not the best (see fit.assess_every)")
     export.add_argument("--quick", action="store_true", help="the last weights; no directions, no choice of truncation")
     for command in (prepare, fit, export):
-        command.add_argument(
-            "--recipe", required=True, help='"bird", "rain", "rain-stream" or a .toml file of differences'
-        )
+        names = '"bird-stream", "rain-stream", "bird", "rain", "bird-published"'
+        command.add_argument("--recipe", required=True, help=f"{names} or a .toml file of differences")
         command.add_argument("--out", type=Path, required=True, metavar="OUT")
     _add_judging(commands)
     return parser

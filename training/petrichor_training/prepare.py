@@ -174,6 +174,8 @@ def gather(folder: Path, recipe: Recipe, progress: Progress = lambda paths: path
 def validation_groups(found: Gathered, settings: PrepareSettings) -> set[str]:
     """Groups to keep apart: those that are named, or about so large a share of the windows, never the only group.
 
+    Where none of those that are named is there, as with a recipe for other recordings, they are drawn.
+
     Args:
         found: Windows and their sources.
         settings: Names, or share and seed of the draw.
@@ -187,14 +189,15 @@ def validation_groups(found: Gathered, settings: PrepareSettings) -> set[str]:
     counts: dict[str, int] = {}
     for source, windows in zip(found.sources, found.windows, strict=True):
         counts[source.group] = counts.get(source.group, 0) + len(windows)
-    if settings.keep_apart:
-        left = {group for group, count in counts.items() if count} - set(settings.keep_apart)
-        if not left:
-            raise RecipeError("prepare.keep_apart", settings.keep_apart, "a group of recordings that it does not name")
-        unknown = set(settings.keep_apart) - set(counts)
-        if unknown:
+    named = set(settings.keep_apart)
+    if named and not {group for group, count in counts.items() if count} - named:
+        raise RecipeError("prepare.keep_apart", settings.keep_apart, "a group of recordings that it does not name")
+    if named & set(counts):
+        if unknown := named - set(counts):
             log.warning("nothing to keep apart of %s", ", ".join(sorted(unknown)))
-        return set(settings.keep_apart) & set(counts)
+        return named & set(counts)
+    if named:
+        log.warning("none of the groups of prepare.keep_apart is here: some that are here are drawn to be kept apart")
     wanted, chosen, taken = settings.validation_share * sum(counts.values()), set[str](), 0
     for group in np.random.default_rng(settings.seed).permutation(sorted(counts)):
         if (

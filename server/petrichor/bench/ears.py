@@ -68,6 +68,10 @@ class Ears:
     Args:
         options: How to listen.
 
+    Attributes:
+        process: Number of the listener's process.
+        begun: Steady clock when it was started.
+
     Raises:
         PetrichorError: The server does not answer.
     """
@@ -83,6 +87,7 @@ class Ears:
         context = process_context()
         self._process = context.Process(target=_listen, args=(options, name, theirs), name="ears", daemon=True)  # type: ignore[attr-defined]
         self._process.start()
+        self.process = int(self._process.pid)
         theirs.close()
         self.begun = time.monotonic()
         while math.isnan(self._figures["start"][0]):
@@ -140,6 +145,15 @@ class Ears:
         """Return the steady clock when a frame received is played; NaN before."""
         at = float(self._figures["played"][0][frame // BLOCK % BLOCKS])
         return at + frame % BLOCK / self.options.rate
+
+    def longest_gap(self, begin: float, end: float) -> float:
+        """Return the longest time in which nothing came, in seconds, of those that end in a time of the steady clock.
+
+        Blocks of one pull come at once: a listener that pulls with every block it plays gets some each 3 ms.
+        """
+        arrivals = np.sort(self._figures["arrivals"][0])
+        first, last = np.searchsorted(arrivals, (begin, end))
+        return float(np.diff(arrivals[max(0, first - 1) : last]).max(initial=0.0))
 
     def frame_at(self, moment: float) -> int:
         """Return the frame that is played at a time of the steady clock."""

@@ -22,6 +22,7 @@ from petrichor.bench.listening import largest_step, longest_silence
 from petrichor.bench.reload import CLICK
 from petrichor.bench.rig import PROBES, Rig
 from petrichor.bench.standstill import Standstills
+from petrichor.bench.waits import Waits
 from petrichor.osc import encode
 
 VOICES = ("a", "b")
@@ -82,6 +83,7 @@ class Soak:
         self._options = options
         self._tally = _Tally()
         self._windows: list[tuple[float, float]] = []  # steady clock: kills, from … to
+        self._waits = Waits()
         self._sent = 0
         self._stop = threading.Event()
 
@@ -127,6 +129,7 @@ class Soak:
         while time.monotonic() < begin + 60 * own.minutes:
             time.sleep(0.1)
             now = time.monotonic()
+            self._waits.look({**rig.children(), rig.process.pid: "server", ears.process: "listener"}, now)
             if now >= next_reload and not self._killing(now):
                 self._reload(rig)
                 next_reload += own.reload
@@ -188,11 +191,21 @@ class Soak:
         tally.step = max(tally.step, step)
         if missed or silence > SILENT or step > CLICK:
             at = tally.seconds + place / rate
-            stood = _told(standstills, machine.watched)
+            gap = 1000 * ears.longest_gap(moment - 0.5, moment + 1.0)
             tally.where.append(
                 f"at {at:.2f} s: {missed} blocks missed, silence {silence} frames, step {step:.4f}; "
-                f"the machine stood still {stood}"
+                f"just then the machine stood still {_told(standstills, machine.watched)}, "
+                f"nothing came for {gap:.0f} ms, and for a core waited {self._waiting(moment - 0.5, moment + 1.0)}"
             )
+
+    def _waiting(self, begin: float, end: float) -> str:
+        waits = sorted(self._waits.between(begin, end).items(), key=lambda item: -item[1].queued)
+        told = (
+            f"{name.removeprefix('petrichor-')} {1000 * wait.queued:.0f} ms"
+            + (f" ({wait.faults} times for a disk too)" if wait.faults else "")
+            for name, wait in waits
+        )
+        return ", ".join(told) or "nobody knows who"
 
     def _figures(self, concealed: int, late: float) -> list[Figure]:
         tally, own = self._tally, self._options
@@ -219,7 +232,7 @@ class Soak:
 def _told(standstills: list[float], watched: bool) -> str:
     if not watched:
         return "for nobody knows how long (that takes real-time priority)"
-    return "for " + (", ".join(f"{1000 * each:.0f}" for each in standstills) or "0") + " ms just then"
+    return "for " + (", ".join(f"{1000 * each:.0f}" for each in standstills) or "0") + " ms"
 
 
 def _message(dice: random.Random) -> bytes:

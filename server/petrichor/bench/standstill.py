@@ -16,8 +16,8 @@ from petrichor.bench.ears import PATIENCE
 from petrichor.priority import use_realtime_priority
 from petrichor.processes import process_context
 
-PERIOD = 0.005  # seconds between two looks
-LEAST = 0.01  # seconds late that are noted
+PERIOD = 0.004  # seconds between two looks
+LEAST = 0.004  # seconds late that are noted
 PRIORITY = 90  # of SCHED_FIFO: above the sound server's and the patches'
 
 
