@@ -47,6 +47,8 @@ HOUSEKEEPING = 0.1  # seconds between two levels; expiries and the check that th
 DATAGRAMS = 64  # taken between two mixes, so that a flood cannot hold up the mix
 STREAM_RATE = 20_000  # datagrams in a second that one source may send; a patch pulls a few hundred times
 STALL = 0.03  # seconds after which a renderer that owes sound is concealed: within the default fill of a stream
+LEAST_STALL = 0.004  # the same where an output holds so little that all voices would be missed by it before
+WAITED = 0.5  # of what the output that holds least holds: for so long it may be waited for one voice
 RESYNC = 0.5  # seconds of backlog after which the system's clock starts anew rather than racing to catch up
 CARD_LOST = 0.5  # seconds without a callback, after which the sound card leads no more
 
@@ -100,6 +102,7 @@ class AudioProcess:
         self._hear_recorder, self._recorder_bell = Bell.pair()
         self._block = max(64, min(BLOCK, (options.ahead - LOOKAHEAD) // 2))  # what renderers keep ready
         self._running = True
+        self._stall = STALL
         self._late_since: float | None = None
         self._awaited: Slot | None = None
         self._idle_start: tuple[float, int] | None = None
@@ -132,9 +135,11 @@ class AudioProcess:
             self._sleep()
 
     def _sleep(self) -> None:
-        waits = self._leaderless or self._late_since is not None
+        patience = IDLE_STEP if self._leaderless else HOUSEKEEPING / 4
+        if self._late_since is not None:
+            patience = min(patience, max(0.0, self._late_since + self._stall - time.monotonic()) + 1e-4)
         sources: list[Any] = [self._socket, self._wake, self._hear_recorder]
-        heard, _, _ = select.select(sources, [], [], IDLE_STEP if waits else HOUSEKEEPING / 4)
+        heard, _, _ = select.select(sources, [], [], patience)
         for source in heard:
             if isinstance(source, Bell):
                 source.hush()
@@ -195,7 +200,7 @@ class AudioProcess:
             if awaited.ring.fill < frames:  # it may have written just before it was told
                 self._awaited = awaited
                 self._late_since = self._late_since or now
-                if now - self._late_since <= STALL:
+                if now - self._late_since <= self._stall:
                     return False
                 break
             awaited.awaited = 0
@@ -235,6 +240,10 @@ class AudioProcess:
         for i, row in enumerate(rows[: len(listeners)]):
             host = int.from_bytes(socket.inet_aton(row.address[0]), "big")
             listeners[i] = (host, row.address[1], row.fill, row.rate, row.underruns)
+        hold = self._subscribers.hold()
+        if card["active"]:  # it takes up to half of its lead at once
+            hold = min(hold, 0.7 * int(card["lead"]) / self._options.rate)
+        self._stall = min(STALL, max(LEAST_STALL, WAITED * hold))
         meters["beat"] = now
         meters["subscribers"] = len(rows)
         meters["underruns"] = sum(row.underruns for row in rows) + int(card["underruns"])

@@ -141,7 +141,7 @@ class Player:
         """Crossfade to the head of the mix: another output's faster clock has led it away from this one."""
         old = int(self._figures["position"])
         new = self._timeline.position - int(self._figures["lead"])
-        fade = round(CROSSFADE * self._rate)
+        fade = min(round(CROSSFADE * self._rate), self._timeline.position - new)
         self._figures["position"] = new + fade
         return crossfade(self._timeline, old, new, fade)
 

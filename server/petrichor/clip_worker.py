@@ -12,12 +12,14 @@ import os
 import queue
 import sys
 import threading
+import time
 
 from petrichor.clips import Clip, ClipMaker, ClipOrder
 
 logger = logging.getLogger(__name__)
 
 NICE = 5  # of the thread, where the system gives threads priorities of their own
+AGAIN = 1.0  # seconds after which a clip that could not be made is tried again
 
 
 class ClipWorker:
@@ -53,13 +55,25 @@ class ClipWorker:
     def _run(self) -> None:
         stand_back()
         done: list[ClipOrder] = []
-        while self._wake.get():
-            while order := next((o for o in self._orders if o not in done), None):
-                done = [*done[-31:], order]
+        failed: list[ClipOrder] = []
+        again = 0.0  # steady clock at which those are tried again
+        while self._awake(again if failed else None):
+            if time.monotonic() >= again:
+                failed = []
+            while order := next((o for o in self._orders if o not in done and o not in failed), None):
                 try:
                     self._made.put(self._maker.make(order))
+                    done = [*done[-31:], order]
                 except Exception:  # the sound goes on from the clips there are
                     logger.exception("%s: clip failed", self._maker.voice.path.name)
+                    failed, again = [*failed, order], time.monotonic() + AGAIN
+
+    def _awake(self, until: float | None) -> bool:
+        """Wait for orders, or for a time of the steady clock; say whether to go on."""
+        try:
+            return self._wake.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return True
 
 
 def stand_back() -> None:

@@ -28,6 +28,7 @@ from petrichor.namespace import Namespace
 from petrichor.osc import Address, Message
 from petrichor.parameters import row_of
 from petrichor.presets import Presets
+from petrichor.printable import printable
 from petrichor.scenes import Scenes
 from petrichor.segment import Segment
 from petrichor.status import voice_arguments
@@ -134,7 +135,7 @@ class Desk:
         except MessageError as error:
             self._wire.refuse(error, sender)
         except Exception as error:  # our own mistake: it must not end the sound
-            log.exception("%s", message.address)
+            log.exception("%s", printable(message.address))
             self._wire.refuse(MessageError(message.address, f"internal error: {error}"), sender)
         finally:
             self.sender = self._position = None
@@ -269,10 +270,10 @@ class Desk:
         Raises:
             MessageError: There is none, nobody may be called so, or too many are loaded.
         """
+        if not self._loads.take(time.monotonic()):  # before anything is looked for on a disk
+            raise MessageError(address, f"got more than {LOADS[0]:g} loads a second")
         path = self._folder.find(address, file)
         self._folder.check_name(address, name)
-        if not self._loads.take(time.monotonic()):
-            raise MessageError(address, f"got more than {LOADS[0]:g} loads a second")
         return path
 
     def _told(self) -> Iterator[Values]:

@@ -155,7 +155,7 @@ def _parse_message(data: bytes, time: float | None) -> Message:
 
 
 def _parse_mixed(address: str, data: bytes, tags: str, values: bytes) -> tuple[object, ...]:
-    if not set(tags[1:]) <= set("ifsbhdTFNS") or len(tags) > MAX_MESSAGES:
+    if not set(tags[1:]) <= set("ifsbhdTFN") or len(tags) > MAX_MESSAGES:
         raise MessageError(address, f"got the type tags {tags!r:.40}, expected only i f s b h d T F N")
     _check_arguments(address, tags[1:], values)
     try:

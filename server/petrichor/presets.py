@@ -96,9 +96,9 @@ class Presets:
         return morph.next if morph.moves or morph.freeze_at is None else morph.freeze_at
 
     def names(self) -> list[str]:
-        """Return the names of the presets that are there."""
+        """Return the names of the presets that are there, of those that can be told."""
         with contextlib.suppress(OSError):
-            return sorted(path.stem for path in self._folder.iterdir() if _is_preset(path))
+            return sorted(path.stem for path in self._folder.iterdir() if path.stem.isprintable() and _is_preset(path))
         return []
 
     def save(self, address: str, name: str) -> Path:

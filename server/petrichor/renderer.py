@@ -170,7 +170,7 @@ class Renderer:
         # Never more than `ahead`, unless one quantum is more, and never less than half of it. What lies between is made
         # at one go: where a long `ahead` allows it, many voices need fewer wake-ups.
         self._ahead = max(LEAST, options.ahead - LOOKAHEAD)  # the limiter holds the rest
-        slot.low = self._ahead // 2
+        slot.low = max(LEAST, self._ahead // 2)  # no less than the mix takes at once, or neither would wake the other
 
     def run(self) -> None:
         """Wait for the first controls, fill the ring, then keep it filled."""

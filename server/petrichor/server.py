@@ -7,6 +7,7 @@ that something waits for. It never touches audio.
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import select
 import signal
@@ -31,7 +32,7 @@ from petrichor.guard import LOOPBACK
 from petrichor.hosted_voice import HostedVoice
 from petrichor.levels import INTERVAL, level_messages
 from petrichor.live_set import EMPTY
-from petrichor.orders import Detached, Recording, Started
+from petrichor.orders import Detached, Place, Recording, Started
 from petrichor.picture import take_picture
 from petrichor.priority import CONTROL, realtime_priority
 from petrichor.processes import process_context
@@ -49,6 +50,8 @@ from petrichor.wire import Wire, bind
 log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between two looks at whether the other processes live
 DEVICE_PATIENCE = 10.0  # seconds to wait for word of a sound device
+FALL = 0.1  # seconds to the end, in which what is heard goes to silence
+LAST = 1 << 62  # position of the mix that is never reached: no cue comes after it
 FOLLOW = 0.02  # seconds between two looks at how far the mix has come, while cues are on their way
 
 
@@ -77,7 +80,8 @@ class Server:
         with ExitStack() as stack:  # whatever fails on the way, what was made so far is let go again
             self._open(stack)
             self._resources = stack.pop_all()
-        if not options.host.startswith(LOOPBACK):
+        self._resources.callback(self._fall_silent)
+        if not str(self._streams.getsockname()[0]).startswith(LOOPBACK):
             log.warning(
                 "listening on %s: whoever can reach this machine there can play it, load voices, record and listen",
                 options.host,
@@ -214,6 +218,13 @@ class Server:
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
+
+    def _fall_silent(self) -> None:
+        """Let what is heard or recorded end by a glide to silence: the first thing of the end."""
+        meters, card = self._segment.meters, self._segment.card
+        if int(meters["subscribers"]) or int(card["active"]) or self._desk.commands.recording:
+            self._audio.order(Place(None, {"gain": -math.inf}, LAST))
+            time.sleep(FALL)
 
     def _turn(self) -> None:
         """Wait for something, and do what is to be done."""

@@ -173,8 +173,11 @@ class Slot:
         return known, None, -1
 
     def send_cues(self, cues: list[Cue]) -> bool:
-        """Let cues go to the renderer, all at once; False where there is no room just now (control process)."""
-        return self.cues.put(cues)
+        """Let cues go to the renderer, all at once; False where there is no room for them (control process)."""
+        try:
+            return self.cues.put(cues)
+        except ValueError:  # there never is for so many: fewer go
+            return False
 
     def clear_cues(self, through: int) -> None:
         """Let the renderer forget the cues to come, up to that sequence number (control process)."""

@@ -10,6 +10,7 @@ timeline behind it, and one that falls more than 0.25 s behind is moved up.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from dataclasses import dataclass
 
@@ -142,6 +143,11 @@ class Subscribers:
             if now - each.subscriber.last_heard > EXPIRES_AFTER:
                 self._forget(token, f"silent for {EXPIRES_AFTER:.0f} s")
 
+    def hold(self) -> float:
+        """Return for how many seconds the one that holds least can play on without a block; infinity where none is."""
+        requests = [each.subscriber.request for each in self._active()]
+        return min(((request.fill - request.block) / request.rate for request in requests), default=math.inf)
+
     def status(self) -> list[SubscriberStatus]:
         """Return what is known of each subscriber that has pulled."""
         return [_status(each) for each in self._active()]
@@ -158,7 +164,10 @@ class Subscribers:
         if isinstance(request, Unsubscribe):
             self._forget(request.token, "unsubscribed")
         else:
+            first = not known.subscriber.pulled
             known.subscriber.pull(request, now)
+            if first:
+                self._forget_like(request.token, known, pulled=True)
         return []
 
     def _subscribe(self, request: Subscribe, source: Address, now: float, position: int) -> bytes:
@@ -169,16 +178,28 @@ class Subscribers:
         target = request.target
         destination = source if target is None else (source[0], target.port)
         new = _Subscription(source, destination, Subscriber(request, self._rate, position, now))
-        for token, each in list(self._by_token.items()):
-            if each.key == new.key:
-                self._forget(token, "subscribed anew")
-        if len(self._by_token) >= MOST_SUBSCRIBERS:
-            raise MessageError("/subscribe", f"{MOST_SUBSCRIBERS} subscribers already")
         token = self._new_token()
+        self._forget_like(token, new, pulled=False)
+        self._make_room()
         self._by_token[token] = new
         logger.info("%s:%d subscribed (%s, %d Hz, fill %d)", *source, request.format, request.rate, request.fill)
         more = () if target is None else (target.port, target.buffer)
         return message("/subscribed", token, request.rate, request.channels, request.block, request.fill, *more)
+
+    def _forget_like(self, token: int, new: _Subscription, pulled: bool) -> None:
+        """Forget what a subscription replaces: one that plays only once the new one does, or anybody could end it."""
+        for other, each in list(self._by_token.items()):
+            if other != token and each.key == new.key and each.subscriber.pulled <= pulled:
+                self._forget(other, "subscribed anew")
+
+    def _make_room(self) -> None:
+        """Where there are too many, forget the first that has never pulled, as its address may be forged."""
+        if len(self._by_token) < MOST_SUBSCRIBERS:
+            return
+        silent = next((token for token, each in self._by_token.items() if not each.subscriber.pulled), None)
+        if silent is None:
+            raise MessageError("/subscribe", f"{MOST_SUBSCRIBERS} subscribers already")
+        self._forget(silent, "never pulled, and others want its place")
 
     def _new_token(self) -> int:
         while (token := 1 + secrets.randbelow(TOKENS - 1)) in self._by_token:

@@ -17,6 +17,7 @@ from petrichor.deafness import Deafness
 from petrichor.errors import MessageError, OptionError
 from petrichor.guard import Guard, trusted
 from petrichor.osc import LARGEST, Address, Message, encode, encode_bundle, parse_datagram
+from petrichor.printable import printable
 
 log = logging.getLogger(__name__)
 wire_in = logging.getLogger("petrichor.osc.in")
@@ -124,7 +125,7 @@ class Wire:
     def refuse(self, error: MessageError, sender: Address) -> None:
         """Tell a sender why it is not obeyed, unless it has been told too often."""
         if self.guard.may_complain(sender, time.monotonic()):
-            log.warning("from %s:%d: %s", *sender, error)
+            log.warning("from %s:%d: %s", *sender, printable(str(error)))
             self.send(sender, "/fail", error.address or "/", error.reason)
 
     def _complain_of_flood(self, sender: Address) -> None:

@@ -38,6 +38,18 @@ def test_card_that_lags_is_moved_up_without_a_step() -> None:
     assert np.abs(np.diff(np.concatenate(heard), axis=0)).max() < 3 * np.abs(np.diff(sound, axis=0)).max()
 
 
+def test_card_of_a_fast_mix_is_moved_up_too() -> None:
+    """At 192 kHz the crossfade would be longer than the card's lead."""
+    timeline, sound = Timeline(), tone(2 * 192_000, 192_000)
+    figures = np.zeros((), CARD)
+    plays = Player(timeline, figures, 192_000, 192_000)
+    for start in range(0, len(sound), 4 * PERIOD):
+        timeline.append(sound[start : start + 4 * PERIOD])
+        plays.fill(np.empty((PERIOD, 2), np.float32))
+    assert figures["jumps"] > 0
+    assert figures["underruns"] == 0
+
+
 def test_dry_callback_is_silence_and_counted_once_it_has_played() -> None:
     timeline = Timeline()
     plays, figures = player(timeline)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from petrichor import clip_worker
 from petrichor.clip_worker import ClipWorker
-from petrichor.clips import ClipMaker, ClipOrder
+from petrichor.clips import Clip, ClipMaker, ClipOrder
 from petrichor.controls import Controls
 from petrichor.voice_file import Voice
 
@@ -44,3 +45,25 @@ def test_the_worker_survives_a_clip_that_fails(
     finally:
         worker.close()
     assert "clip failed" in caplog.text
+
+
+def test_a_clip_that_could_not_be_made_is_tried_again(maker: ClipMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody orders it anew: a resting voice would be silent until somebody touches it."""
+    monkeypatch.setattr(clip_worker, "AGAIN", 0.05)
+    tries: list[ClipOrder] = []
+    make = maker.make
+
+    def fails_twice(order: ClipOrder) -> Clip:
+        tries.append(order)
+        if len(tries) < 3:
+            raise MemoryError
+        return make(order)
+
+    monkeypatch.setattr(maker, "make", fails_twice)
+    order, worker = ClipOrder(0, 0, BASE), ClipWorker(maker)
+    try:
+        worker.post((order,))
+        assert worker._made.get(timeout=20).order is order
+    finally:
+        worker.close()
+    assert len(tries) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -258,6 +259,17 @@ def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) 
         thread.join()
     assert level(heard[0]) > 0
     assert shares[0] < 0.05
+
+
+def test_small_fill_is_live_sound_where_nobody_listens(voice_paths: dict[str, Path], tmp_path: Path) -> None:
+    """The system's clock asks for any number of frames, and for no more at once than a renderer keeps ready."""
+    (tmp_path / "voices").mkdir()
+    shutil.copy(voice_paths["stream"], tmp_path / "voices")
+    with live_server(tmp_path / "voices", tmp_path / "recordings", "none", "--ahead", "128") as server:
+        server.client.settle()
+        before = int(str(server.status()["concealed"]))
+        time.sleep(2.0)
+        assert int(str(server.status()["concealed"])) - before < 100, "ms"
 
 
 def test_two_clients_are_both_notified(kept_server: LiveServer) -> None:

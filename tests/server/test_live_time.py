@@ -18,6 +18,7 @@ from petrichor.voice_file import read_voice
 from tests.live_server import Listener, LiveServer, live_server, wait_until
 
 RATE = 48000
+CLASSIC = Path(__file__).parents[2] / "voices" / "classic" / "bird-classic.voice"  # 500 coordinates
 
 
 def test_messages_of_an_immediate_bundle_act_together(play: LiveServer) -> None:
@@ -171,3 +172,20 @@ def test_thousands_of_messages_for_one_sample_hold_up_nothing(play: LiveServer, 
             listener.take(RATE // 2)
 
     assert not play.record("muted.wav", listen)[RATE // 10 :].any()
+
+
+def test_many_latents_of_a_large_voice_for_one_sample_hold_up_nothing(tmp_path: Path) -> None:
+    """More than a renderer's mailbox ever holds: one small bundle must not end the server."""
+    (tmp_path / "voices").mkdir()
+    shutil.copy(CLASSIC, tmp_path / "voices" / "v.voice")
+    with live_server(tmp_path / "voices", tmp_path / "recordings") as server:
+        client = server.client
+        client.send("/v/intensity", 0.5)
+        client.settle()
+        at = time.time() + 0.5
+        for _ in range(3):
+            client.send_at(at, *[("/v/new",)] * 60)
+        client.settle()
+        time.sleep(max(0.0, at + 0.3 - time.time()))
+        client.ask("/ping", reply="/pong")
+        assert server.status()["restarts"] == 0

@@ -80,6 +80,7 @@ def nested(depth: int) -> bytes:
         b"/a\0\0,b\0\0\xff\xff\xff\xf0",
         b"/a\0\0,[\0\0",
         b"/a\0\0,z\0\0",
+        b"/a\0\0,S\0\0ab\0\0",  # python-osc would say so in the log, and leave it out
         b"/a\0\0abcd\0\0\0\0",
         b"/" + b"a" * 300 + b"\0\0\0,\0\0\0",
         b"#bundle\0",

@@ -166,23 +166,29 @@ def test_taken_port_is_told_and_the_server_goes_on(voice_paths: dict[str, Path],
             assert server.client.ask("/ping", reply="/pong")
 
 
-def test_it_is_found_by_zeroconf(queried: Queried) -> None:
-    wait_until(lambda: "OSCQuery is advertised" in queried.server.log, "it to be advertised")
-    found = []
+def test_it_is_found_by_zeroconf_and_takes_its_leave(voice_paths: dict[str, Path], tmp_path: Path) -> None:
+    found: dict[int, str] = {}
+    gone: list[str] = []
 
     class Seen(zeroconf.ServiceListener):
         def add_service(self, zc: zeroconf.Zeroconf, type_: str, name: str) -> None:
             info = zc.get_service_info(type_, name)
-            found.extend([info.port] if info is not None and info.port is not None else [])
+            if info is not None and info.port is not None:
+                found[info.port] = name
 
         def update_service(self, zc: zeroconf.Zeroconf, type_: str, name: str) -> None:
             pass
 
-        remove_service = update_service
+        def remove_service(self, zc: zeroconf.Zeroconf, type_: str, name: str) -> None:
+            gone.append(name)
 
     browser = zeroconf.Zeroconf(interfaces=["127.0.0.1"])
     try:
-        zeroconf.ServiceBrowser(browser, "_oscjson._tcp.local.", Seen())
-        wait_until(lambda: queried.port in found, "it to be found")
+        with tiny_server(voice_paths, tmp_path, "--query") as server:
+            wait_until(lambda: "OSCQuery is advertised" in server.log, "it to be advertised")
+            zeroconf.ServiceBrowser(browser, "_oscjson._tcp.local.", Seen())
+            wait_until(lambda: Queried(server).port in found, "it to be found")
+            port = Queried(server).port
+        wait_until(lambda: found[port] in gone, "it to be told that it is gone")
     finally:
         browser.close()

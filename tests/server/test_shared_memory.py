@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from petrichor.cues import Fields
+from petrichor.cues import Cue, Fields
 from petrichor.errors import VoiceFileError
 from petrichor.renderer import RendererOptions, _open
 from petrichor.ring import FRAMES, Ring
@@ -112,6 +112,16 @@ def _write_controls(name: str, rounds: int) -> None:
     for value in range(rounds):
         slots[0].write_controls(fields_of(np.full(4096, value, np.float32), seed=value), value)
     slots.close()
+
+
+def test_cues_that_can_never_fit_at_once_are_no_accident() -> None:
+    """Dozens of latent vectors of a large voice for one moment: fewer go at a time."""
+    cues = [Cue(number, 1000, {"latent": np.zeros(500, np.float32)}) for number in range(64)]
+    with Segment() as segment:
+        slot = segment[0]
+        assert not slot.send_cues(cues)
+        assert slot.send_cues(cues[:1])
+        assert [cue.sequence for cue in slot.cues.take()] == [0]
 
 
 def test_controls_are_never_torn() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from pythonosc.osc_bundle import OscBundle
@@ -172,11 +174,44 @@ def test_expiry_and_unsubscribing() -> None:
 
 def test_too_many_subscribers_are_refused() -> None:
     server = Server()
-    for port in range(32):
-        Patch(server, 5000 + port)
+    patches = [Patch(server, 5000 + port) for port in range(32)]
+    for patch in patches:
+        patch.pull()
     ((address, (of, reason)),) = server.receive(encode("/subscribe", "f32", 2, 128, 2048, RATE), 6000)
     assert (address, of) == ("/fail", "/subscribe")
     assert "32" in reason
+
+
+def test_those_that_never_pull_make_room() -> None:
+    """Their addresses may be forged."""
+    server = Server()
+    patches = [Patch(server, 5000 + port) for port in range(32)]
+    for patch in patches[1:]:
+        patch.pull()
+    assert Patch(server, 6000).pull() == []
+    assert patches[0].pull() == [("/expired", [patches[0].token])]
+    assert patches[1].pull() == []
+
+
+def test_nobody_ends_a_stream_by_asking_for_another_in_its_name() -> None:
+    """A request may be forged, a pull cannot be: it holds the token that was sent to that address."""
+    server = Server()
+    patch = Patch(server)
+    run(server, [patch], 5)
+    forged = Patch(server, patch.port)
+    run(server, [patch], 5)
+    assert len(server.subscribers.status()) == 1
+    assert forged.pull() == [], "it was not forged, but begun anew"
+    assert patch.pull() == [("/expired", [patch.token])]
+    assert len(server.subscribers.status()) == 1
+
+
+def test_what_the_one_holds_that_holds_least() -> None:
+    server = Server()
+    assert server.subscribers.hold() == math.inf
+    for port, fill in ((5000, 4096), (5001, 512)):
+        Patch(server, port, fill=fill).pull()
+    assert server.subscribers.hold() == (512 - BLOCK) / RATE
 
 
 def test_scsynth_is_answered_itself() -> None:

@@ -39,7 +39,7 @@ def test_recipes_are_trained_alike_and_compared(tmp_path: Path) -> None:
     assert all(row[4].endswith(" %") for row in rows)
     runs = {path.name.split("-")[0]: path for path in (out / "runs").iterdir()}
     assert {name: read_progress(path).step for name, path in runs.items()} == {"plain": 5, "hinge": 5}
-    assert read_voice(out / "hinge.voice").info.settings["fit"]["loss"] == "hinge"
+    assert read_voice(runs["hinge"] / "hinge.voice").info.settings["fit"]["loss"] == "hinge"
     assert len(list((out / "caches").iterdir())) == 1, "they prepare the same"
     assert (out / "table.md").read_text() == table
     assert (out / "report.html").is_file()

@@ -142,7 +142,7 @@ def _entry(recipe: str, recordings: Path, out: Path) -> Entry:
     prepared = fingerprint_of(recordings, settings)
     whole = hashlib.sha256(json.dumps([prepared, settings.as_dict()], sort_keys=True).encode()).hexdigest()
     run = out / "runs" / f"{name}-{whole[:8]}"
-    return Entry(name, recipe, out / "caches" / prepared[:12], run, out / f"{name}.voice")
+    return Entry(name, recipe, out / "caches" / prepared[:12], run, run / f"{name}.voice")
 
 
 def _check_splits(entries: Sequence[Entry]) -> None:

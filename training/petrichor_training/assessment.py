@@ -34,7 +34,8 @@ CLIPS = 128
 TOGETHER = 16  # clips made at once
 WINDOWS = 256  # of those kept apart, that tell copies from likeness
 SEARCHED = 1024  # of those learned from, in which copies are looked for
-FOR_PEOPLE = ("quality.csv", "quality.png")
+QUALITY = "quality.csv"
+FOR_PEOPLE = (QUALITY, "quality.png")
 COLUMNS = ["epoch", "step", "frechet", "variety", "copies"]
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,8 @@ class Assessed:
         frechet: Distance of what is made from what is learned, of their log-mel statistics: lower is nearer.
         variety: Mean distance between two clips over that between two windows: a generator that has fallen for one
             sound has none.
-        copies: Share of the clips that are more like something learned from than windows kept apart are (see
-            `quality.copying`), 0…1; not a number where none are kept apart.
+        copies: Share of the clips' lively stretches that are more like something learned from than windows kept apart
+            are (see `quality.copying`), 0…1; not a number where none are kept apart.
     """
 
     epoch: int
@@ -76,7 +77,7 @@ class Assessor:
         if len(run.data.train) < LEAST_WINDOWS:
             log.warning("%d windows are too few to assess a run by: expected %d", len(run.data.train), LEAST_WINDOWS)
         self._judge: Judge | None = None
-        self._rows = _rows(run.folder / "quality.csv", run.epoch)
+        self._rows = _rows(run.folder / QUALITY, run.epoch)
         self._nearest = _distance(run.folder)
 
     def __call__(self, run: Run, _figures: dict[str, float]) -> None:
@@ -92,7 +93,7 @@ class Assessor:
         found = self._judge(run)
         self._rows.append(found)
         table = pd.DataFrame(self._rows)
-        with replacing(run.folder / "quality.csv") as temporary:
+        with replacing(run.folder / QUALITY) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g")
         draw_quality(table, run.folder / "quality.png")
         if found.frechet < self._nearest and not found.copies > run.recipe.fit.most_copies:

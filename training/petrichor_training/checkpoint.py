@@ -121,7 +121,7 @@ def _assign(path: Path, groups: dict[str, Sequence[keras.Variable]]) -> None:
 
 
 def load_checkpoint(folder: Path, gan: Gan) -> None:
-    """Put a checkpoint's state into compiled networks.
+    """Put a checkpoint's state into networks that have been built.
 
     Args:
         folder: Of the run; must hold a checkpoint.

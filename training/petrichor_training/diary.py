@@ -42,7 +42,7 @@ class Diary:
 
         Args:
             epoch: From 1.
-            means: Over the epoch, by the names that `Gan.train_step` gives.
+            means: Over the epoch, by the names that `Steps` gives.
         """
         self.rows.append({"epoch": epoch, **means})
         table = pd.DataFrame(self.rows).astype({"epoch": int})

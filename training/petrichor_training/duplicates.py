@@ -90,3 +90,7 @@ class Known:
                 return other, found
         self._prints[name] = added
         return None
+
+    def forget(self, name: str) -> None:
+        """Forget a recording that turned out to be of no use."""
+        self._prints.pop(name, None)

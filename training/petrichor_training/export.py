@@ -11,6 +11,7 @@ from keras import ops
 
 from petrichor.voice_file import VoiceInfo, write_voice
 from petrichor_training import measure
+from petrichor_training.assessment import QUALITY
 from petrichor_training.checkpoint import BEST, NAME, Progress, load_averaged, read_progress
 from petrichor_training.convert import CLIP, converted, save_model
 from petrichor_training.dataset import Dataset
@@ -47,9 +48,12 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
 
     Raises:
         CheckpointError: The run has no checkpoint, or one of another recipe.
-        ExportError: The conversion failed or changed the sound.
+        ExportError: The conversion failed or changed the sound, or no epoch that was assessed is worth it.
     """
     kept = NAME if last or not (run / BEST).is_file() else BEST
+    if kept == NAME and not last and (run / QUALITY).is_file():
+        reason = f"none of the epochs in {QUALITY} was kept, for all copy what they learned from (fit.most_copies)"
+        raise ExportError(f"{run}: {reason}: train on more recordings, or export the last weights by --last")
     progress = _progress(run, kept, recipe, data)
     trained = build_generator(recipe, data.frames)
     load_averaged(run, trained, kept)

@@ -13,6 +13,7 @@ from petrichor_training.played import inversion_of
 from petrichor_training.quality.character import brightness_hz, loudness_db, onset_density
 from petrichor_training.quality.logmel import RATE, log_mel_point
 from petrichor_training.recipe import Recipe
+from petrichor_training.recordings import high_pass
 
 SHORTEST = RATE // 2  # frames that the measures ask for
 
@@ -20,7 +21,8 @@ SHORTEST = RATE // 2  # frames that the measures ask for
 class Hearing:
     """Turns what a network makes, or what it learned from, into sound, as the server does before it levels clips.
 
-    (The server evens out two thirds of what clips differ in level by.)
+    (The server evens out two thirds of what clips differ in level by.) It is high-passed as the recordings were, so
+    that nothing is judged by what a network leaves where they have nothing.
 
     Args:
         recipe: The settings.
@@ -29,7 +31,7 @@ class Hearing:
 
     def __init__(self, recipe: Recipe, data: Dataset) -> None:
         """Prepare the inversion of images."""
-        self.rate = recipe.prepare.rate
+        self.rate, self._edge = recipe.prepare.rate, recipe.prepare.high_pass_hz
         self._invert: Inverter | None = None
         if recipe.base == "rain":
             side = recipe.analysis.image
@@ -44,7 +46,8 @@ class Hearing:
         """
         if self._invert is not None:
             clip = self._invert(clip, np.random.default_rng((5, index)))
-        sound = clip if self.rate == RATE else soxr.resample(clip, self.rate, RATE)
+        sound = high_pass(clip, self.rate, self._edge)
+        sound = sound if self.rate == RATE else soxr.resample(sound, self.rate, RATE)
         again = -(-SHORTEST // len(sound))
         return np.asarray(np.tile(sound, again) if again > 1 else sound, np.float32)
 

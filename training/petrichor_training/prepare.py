@@ -115,6 +115,7 @@ class _Gatherer:
             reason = error.reason
         except WindowError as error:
             reason = str(error)
+            self.known.forget(name)  # a longer copy of it may be of use
         if reason is not None:
             log.warning("left out %s: %s", name, reason)
         self.found.entries.append(Entry(name, source.group, inspection, windows, reason or ""))
@@ -207,6 +208,9 @@ def validation_groups(found: Gathered, settings: PrepareSettings) -> set[str]:
         ):
             chosen.add(str(group))
             taken += counts[group]
+    present = [group for group, count in counts.items() if count]
+    if wanted and not chosen and len(present) > 1:  # each is more than that share
+        chosen.add(min(present, key=lambda group: (counts[group], group)))
     return chosen
 
 
@@ -311,5 +315,6 @@ def _write_split(
         windows, ranges = _to_images(windows, recipe)
         if split == "train":
             summary["log_min"], summary["log_max"] = (float(value) for value in np.median(ranges, axis=0))
-    np.save(out / f"{split}.npy", windows)
+    with replacing(out / f"{split}.npy") as temporary, temporary.open("wb") as file:  # a run may have the old one open
+        np.save(file, windows)
     return len(windows)

@@ -72,11 +72,10 @@ class Publisher:
     def close(self) -> None:
         """Wait for an export that is under way."""
         if self._busy is not None:
-            self._busy.wait()
             self._reap()
 
     def _reap(self) -> None:
-        """Tell of an export that failed."""
+        """Wait for the export, and tell if it failed."""
         if self._busy is None:
             return
         _, said = self._busy.communicate()

@@ -168,8 +168,8 @@ class Run:
 
 
 def told(data: Dataset) -> dict[str, Any]:
-    """Return what a run has to remember of its cache: of a stream, what its coordinates were found from."""
-    return {"cache": data.summary["fingerprint"]} if data.conditions is not None else {}
+    """Return what a run has to remember of its cache: what was kept apart, and what levels and latents mean."""
+    return {"cache": data.summary["fingerprint"]}
 
 
 def check_recipe(folder: Path, progress: Progress, recipe: Recipe, data: Dataset) -> None:
@@ -185,8 +185,12 @@ def check_recipe(folder: Path, progress: Progress, recipe: Recipe, data: Dataset
         CheckpointError: It was not.
     """
     wanted = plain(recipe)
-    if told(data) and progress.settings.get("cache") != told(data)["cache"]:
-        raise CheckpointError(folder, "was begun on another cache, whose latents mean other sounds: begin a new run")
+    cache = progress.settings.get("cache")
+    if cache != data.summary["fingerprint"] and (
+        cache is not None or recipe.streams
+    ):  # runs of clips did not tell once
+        reason = "was begun on another cache, of which levels, latents and what is kept apart mean something else"
+        raise CheckpointError(folder, f"{reason}: begin a new run")
     if progress.settings.get("base") != recipe.base:
         raise CheckpointError(folder, f"is of base {progress.settings.get('base')}, the recipe says {recipe.base}")
     for section, defaults in (("network", NetworkSettings()), ("analysis", AnalysisSettings())):

@@ -6,10 +6,12 @@ Reference: https://github.com/Vidvox/OSCQueryProposal
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import json
 import logging
 import multiprocessing
+import signal
 import socket
 from multiprocessing.connection import Connection
 from typing import Any
@@ -264,9 +266,13 @@ async def serve_queries(options: QueryOptions, report: Connection) -> None:
     async with server, advertised(options.host, port, options.osc_port) as told:
         if told:
             report.send(Listening(port, True))
+        ending = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)  # zeroconf has to take its leave
         parent, looks = multiprocessing.parent_process(), 0
         while parent is None or parent.is_alive():
-            await asyncio.sleep(PARENT)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ending.wait(), PARENT)
+                return
             looks += 1
             if looks * PARENT % RENEWAL == 0:
                 query.subscribe()

@@ -136,7 +136,7 @@ def _of_voice(
 ) -> Column:
     name = path.stem
     say(f"{name}: {count} excerpts")
-    excerpts = play(path, count, range(1, options.seeds + 1), options.intensities)
+    excerpts = play(path, count, range(1, options.seeds + 1), options.intensities, reference.high_pass_hz)
     figures = reference.figures(measure(excerpts))
     if options.repetition_seconds:
         say(f"{name}: {options.repetition_seconds:g} s for repetition")
@@ -148,7 +148,7 @@ def _of_voice(
     if copies:
         say(f"{name}: copies")
         seeds = range(1, options.copying_seeds + 1)
-        figures |= copies.of(play(path, len(seeds), seeds, (0.0,)))
+        figures |= copies.of(play(path, len(seeds), seeds, (0.0,), reference.high_pass_hz))
     return Column(name, figures, _sounds(excerpts))
 
 

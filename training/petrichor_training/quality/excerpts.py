@@ -1,4 +1,8 @@
-"""Excerpts of recordings and of what a voice plays, at one rate and one length, for the figures to be taken from."""
+"""Excerpts of recordings and of what a voice plays, at one rate and one length, for the figures to be taken from.
+
+What lies below the edge at which a cache's recordings were high-passed is taken from voices as well: figures are of
+what both have, not of what no ear hears where one has nothing at all.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,11 @@ from petrichor_training.errors import DataError, EvaluationError
 from petrichor_training.manifest import read_manifest, source_of
 from petrichor_training.quality.copying import loud_levels
 from petrichor_training.quality.texture import RATE, SECONDS
-from petrichor_training.recordings import Progress, find_recordings, read_recording
+from petrichor_training.recordings import Progress, find_recordings, high_pass, read_recording
 
 FRAMES = round(SECONDS * RATE)
 MOST = 12  # excerpts of one recording: a long one should not decide alone
+SILENT = 1e-6  # RMS: of less no figure can be taken
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,14 @@ class Recordings:
         validation: Those it never did.
         left_out: Reasons by file name.
         learned: All of the training recordings, as copies of them are looked for. Shape [frames, bands] each
+        high_pass_hz: Below which nothing is left of them.
     """
 
     train: list[Excerpt] = field(default_factory=list)
     validation: list[Excerpt] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     learned: list[np.ndarray] = field(default_factory=list)
+    high_pass_hz: float = 0.0
 
 
 def cut(sound: np.ndarray, most: int = MOST) -> list[np.ndarray]:
@@ -89,7 +96,7 @@ def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths
         DataError: No cache, other recordings, or fewer than two excerpts on either side.
     """
     used, high_pass_hz = _prepared(cache)
-    manifest, found = read_manifest(folder), Recordings()
+    manifest, found = read_manifest(folder), Recordings(high_pass_hz=high_pass_hz)
     names = {path: source_of(path, folder, manifest).name for path in find_recordings(folder)}
     for path in progress([path for path, name in names.items() if name in used]):
         name = names[path]
@@ -101,14 +108,19 @@ def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths
         if not used[name]["validation"]:
             found.learned.append(loud_levels(whole))
         sounds = cut(whole)
-        if not sounds:
-            found.left_out[name] = f"shorter than {SECONDS:g} s"
+        heard = [sound for sound in sounds if not _silent(sound)]
+        if not heard:
+            found.left_out[name] = "silent" if sounds else f"shorter than {SECONDS:g} s"
         side = found.validation if used[name]["validation"] else found.train
-        side += [Excerpt(sound, used[name]["group"], name) for sound in sounds if np.any(sound)]
+        side += [Excerpt(sound, used[name]["group"], name) for sound in heard]
     for part, excerpts in (("training", found.train), ("validation", found.validation)):
         if len(excerpts) < 2:
             raise DataError(folder, f"gives {len(excerpts)} excerpts for {part}, expected two or more")
     return found
+
+
+def _silent(sound: np.ndarray) -> bool:
+    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) < SILENT
 
 
 def render(voice: Path, seconds: float, seed: int, intensity: float) -> np.ndarray:
@@ -121,7 +133,7 @@ def render(voice: Path, seconds: float, seed: int, intensity: float) -> np.ndarr
         intensity: 0…1.
 
     Returns:
-        The left channel. Shape [frames], at `RATE`.
+        The mean of left and right, in which all places count alike. Shape [frames], at `RATE`.
 
     Raises:
         EvaluationError: The voice cannot be played.
@@ -135,10 +147,12 @@ def render(voice: Path, seconds: float, seed: int, intensity: float) -> np.ndarr
         if done.returncode:
             raise EvaluationError(f"{voice} cannot be rendered: {done.stderr.strip()[-500:]}")
         sound, _ = soundfile.read(out, dtype="float32", always_2d=True)
-    return np.asarray(sound[RATE:, 0])
+    return np.asarray(sound[RATE:].mean(axis=1))
 
 
-def play(voice: Path, count: int, seeds: Sequence[int], intensities: Sequence[float]) -> list[Excerpt]:
+def play(
+    voice: Path, count: int, seeds: Sequence[int], intensities: Sequence[float], high_pass_hz: float
+) -> list[Excerpt]:
     """Return excerpts of a voice: every seed, at intensities in turn.
 
     Args:
@@ -146,6 +160,7 @@ def play(voice: Path, count: int, seeds: Sequence[int], intensities: Sequence[fl
         count: Excerpts wanted, at least one of each seed.
         seeds: Of latent and noise.
         intensities: 0…1.
+        high_pass_hz: That of the recordings it is held against; see `petrichor_training.recordings.high_pass`.
 
     Raises:
         EvaluationError: The voice cannot be played, or is silent.
@@ -154,7 +169,8 @@ def play(voice: Path, count: int, seeds: Sequence[int], intensities: Sequence[fl
     excerpts = []
     for index, seed in enumerate(seeds):
         sound = render(voice, each * SECONDS, seed, intensities[index % len(intensities)])
-        excerpts += [Excerpt(piece, f"seed {seed}", voice.stem) for piece in cut(sound, each) if np.any(piece)]
+        sound = high_pass(sound, RATE, high_pass_hz)
+        excerpts += [Excerpt(piece, f"seed {seed}", voice.stem) for piece in cut(sound, each) if not _silent(piece)]
     if len(excerpts) < 2:
         raise EvaluationError(f"{voice} is silent")
     return excerpts

@@ -61,10 +61,14 @@ class Reference:
 
     Args:
         recordings: Both parts.
+
+    Attributes:
+        high_pass_hz: What voices are to be high-passed at, as the recordings were.
     """
 
     def __init__(self, recordings: Recordings) -> None:
         """Measure both parts."""
+        self.high_pass_hz = recordings.high_pass_hz
         self.train, self.validation = measure(recordings.train), measure(recordings.validation)
         self.space = TextureSpace(self.train.textures)
 

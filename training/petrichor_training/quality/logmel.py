@@ -47,7 +47,7 @@ def log_mel(sound: np.ndarray, mels: int = MELS) -> np.ndarray:
         mels: Bands.
 
     Returns:
-        Power in dB re a sound of full scale per Hz, no less than `FLOOR_DB` below its own loudest.
+        Power in dB, of which differences count, no less than `FLOOR_DB` below its own loudest.
     """
     filters, window = mel_filters(mels=mels).T, np.hanning(WINDOW + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(sound, WINDOW)[::HOP]
