@@ -96,13 +96,7 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     classic = sorted((folder / "classic").glob(f"*{SUFFIX}"))
     streams = [path for path in voices if read_voice(path).info.kind == "stream"]
     counts = [4] if options.quick else [8, 16, 32, 48]
-    soak = SoakOptions(
-        options.minutes * (QUICK if options.quick else 1),
-        options.messages,
-        options.reload * (0.5 if options.quick else 1),
-        options.kill * (QUICK if options.quick else 1),
-        ahead=options.ahead,
-    )
+    soak = SoakOptions(options.minutes, options.messages, options.reload, options.kill, ahead=options.ahead)
     measures: dict[str, Callable[[], list[Figure]]] = {
         "latency": lambda: measure_latency(times(200), options.fill, options.ahead),
         "speed": lambda: measure_speed(

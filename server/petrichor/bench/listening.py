@@ -21,10 +21,15 @@ def first_sound(sound: np.ndarray) -> int | None:
 
 
 def largest_step(sound: np.ndarray) -> tuple[float, int]:
-    """Return the height of the largest step between two samples that a smooth sound cannot have, and its frame."""
+    """Return the height of the largest step between two samples that a smooth sound cannot have, and its frame.
+
+    In any channel; a sample that is not finite is a step of infinite height.
+    """
     if len(sound) <= ORDER:
         return 0.0, 0
-    heights = np.abs(np.diff(sound[:, 0].astype(np.float64), ORDER)) / STEP_GAIN
+    with np.errstate(invalid="ignore"):
+        heights = np.abs(np.diff(sound.astype(np.float64), ORDER, axis=0)).max(1) / STEP_GAIN
+    heights[~np.isfinite(heights)] = np.inf
     place = int(heights.argmax())
     return float(heights[place]), place + ORDER // 2
 

@@ -1,35 +1,37 @@
 """A long set in short: two voices played without pause while files are replaced and renderers are killed.
 
-Every second what was heard is searched for silence and clicks. What falls within a kill (from just before it until
-the voice is live again) is counted by itself: there the sound is to go on, but it is not the voice's own. Beside what
-was found stands for how long the machine itself stood still then, where that can be told.
+One voice sounds left, the other right, so that neither can hide what happens to the other. Every second what was heard
+is searched, voice by voice, for silence and clicks. What falls within a voice's kill (from just before it until the
+voice is live again) is counted by itself: there the sound is to go on, but it is not the voice's own. Beside what was
+found stands for how long the machine itself stood still then, who waited for a core and how long nothing came.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-
-from petrichor.bench.ears import BLOCK, Ears, EarsOptions
+from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.figures import Figure
-from petrichor.bench.listening import largest_step, longest_silence
-from petrichor.bench.reload import CLICK
 from petrichor.bench.rig import PROBES, Rig
+from petrichor.bench.soak_tally import SoakTally
 from petrichor.bench.standstill import Standstills
 from petrichor.bench.waits import Waits
 from petrichor.osc import encode
 
-VOICES = ("a", "b")
+VOICES = ("a", "b")  # left and right
 WARM = 10.0  # seconds before anything is counted
+END = 5.0  # seconds before the end in which nothing is done any more, so that what becomes of it is heard
+BEHIND = 3  # seconds by which the search follows: what was heard is complete then, and every kill of that time known
 MARGIN = 0.3  # seconds around a kill that belong to it: the fill that is held, and the crossfade
-SILENT = 16  # frames: two tones may cancel for less
+BACK = 3.0  # seconds in which a voice has to be live again
 STEP = 0.05  # seconds between two bursts of messages
+LOOK = 5.0  # seconds between two looks at the memory
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,20 @@ class SoakOptions:
 
 
 @dataclass
-class _Tally:
-    """What was found."""
+class Kill:
+    """One renderer that was killed.
 
-    seconds: float = 0.0
-    blocks: int = 0  # missed outside of kills
-    silences: int = 0
-    clicks: int = 0
-    step: float = 0.0
-    killed_blocks: int = 0
-    killed_silence: int = 0
-    killed_step: float = 0.0
-    kills: int = 0
-    reloads: int = 0
-    memory: list[float] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
+    Attributes:
+        voice: 0 or 1.
+        begin: Steady clock from which it may be heard.
+        end: From which it no more may; infinity as long as the voice is not back.
+        concealed: Milliseconds that had been filled in before it.
+    """
+
+    voice: int
+    begin: float
+    concealed: int
+    end: float = math.inf
 
 
 class Soak:
@@ -81,11 +82,12 @@ class Soak:
     def __init__(self, options: SoakOptions) -> None:
         """Prepare it."""
         self._options = options
-        self._tally = _Tally()
-        self._windows: list[tuple[float, float]] = []  # steady clock: kills, from … to
+        self._tally = SoakTally()
+        self._kills: list[Kill] = []
         self._waits = Waits()
         self._sent = 0
         self._stop = threading.Event()
+        self._failure: BaseException | None = None
 
     def run(self) -> list[Figure]:
         """Run it."""
@@ -97,104 +99,107 @@ class Soak:
             Ears(EarsOptions(rig.stream_port, fill=own.fill)) as ears,
             Standstills() as machine,
         ):
+            for place, voice in zip((-1.0, 1.0), VOICES, strict=True):
+                rig.client.send(f"/{voice}/pan", place)
+                rig.client.send(f"/{voice}/intensity", 0.7)
             player = threading.Thread(target=self._play, args=(rig,), name="player")
             player.start()
             try:
                 time.sleep(WARM)
-                concealed = int(str(rig.status()["concealed"]))
+                self._tally.begin(rig.status())
                 self._watch(rig, ears, machine)
-                concealed = int(str(rig.status()["concealed"])) - concealed
+                self._tally.end(rig.status())
                 late = 1000 * ears.figure("late")
             finally:
                 self._stop.set()
                 player.join()
-        return self._figures(concealed, late)
+        if self._failure is not None:
+            raise self._failure
+        about = (
+            f"{self._sent} messages sent, {self._tally.reloads} reloads, {len(self._kills)} kills; fill {own.fill}, "
+            f"ahead {own.ahead}; the listener itself was late by {late:.1f} ms at most"
+        )
+        return self._tally.figures(about)
 
     def _play(self, rig: Rig) -> None:
         """Send messages at their rate, from a thread of its own."""
         dice = random.Random(1)
         begin = time.monotonic()
-        while not self._stop.wait(STEP):
-            wanted = int((time.monotonic() - begin) * self._options.messages)
-            for _ in range(wanted - self._sent):
-                rig.client.send_raw(_message(dice))
-            self._sent = wanted
+        try:
+            while not self._stop.wait(STEP):
+                wanted = int((time.monotonic() - begin) * self._options.messages)
+                for _ in range(wanted - self._sent):
+                    rig.client.send_raw(_message(dice))
+                self._sent = wanted
+        except BaseException as error:  # told by `run`
+            self._failure = error
 
     def _watch(self, rig: Rig, ears: Ears, machine: Standstills) -> None:
         own, rate = self._options, ears.options.rate
         begin = time.monotonic()
-        heard = ears.played
-        next_reload, next_kill = begin + (own.reload or 1e12), begin + (own.kill or 1e12)
+        end = begin + 60 * own.minutes
+        first = heard = ears.played
+        next_reload = begin + (own.reload or math.inf)
+        next_kill = begin + own.kill / 2 + own.reload / 2 if own.kill else math.inf  # between two reloads
         next_memory = begin
-        while time.monotonic() < begin + 60 * own.minutes:
+        rig.client.heard.clear()
+        while heard < first + 60 * own.minutes * rate:
             time.sleep(0.1)
             now = time.monotonic()
             self._waits.look({**rig.children(), rig.process.pid: "server", ears.process: "listener"}, now)
-            if now >= next_reload and not self._killing(now):
+            if next_reload <= now < end - END:
                 self._reload(rig)
                 next_reload += own.reload
-            if now >= next_kill:
+            if next_kill <= now < end - END:
                 self._kill(rig, now)
                 next_kill += own.kill
             if now >= next_memory and not self._killing(now):
                 self._tally.memory.append(rig.memory())
-                next_memory += 5.0
-            self._close_kill(rig, now)
-            # What was played a second ago is complete, and every kill that it may belong to is known.
-            while ears.played >= heard + 3 * rate:
+                next_memory += LOOK
+            self._hear(rig, now)
+            while ears.played >= heard + BEHIND * rate and heard < first + 60 * own.minutes * rate:
                 self._look(ears, heard, machine)
                 heard += rate
 
     def _reload(self, rig: Rig) -> None:
-        self._tally.reloads += 1
         voice = VOICES[self._tally.reloads % 2]
         rig.replace(voice, PROBES[("probe-1", "probe-2")[self._tally.reloads // 2 % 2]])
+        self._tally.reloads += 1
 
     def _kill(self, rig: Rig, now: float) -> None:
-        voice = VOICES[self._tally.kills % 2]
-        self._tally.kills += 1
-        rig.client.read()
-        rig.client.heard.clear()
-        os.kill(rig.renderer(voice), signal.SIGKILL)
-        self._windows.append((now - MARGIN, float("inf")))
-
-    def _close_kill(self, rig: Rig, now: float) -> None:
-        """Note the end of a kill: when its voice is heard to be loaded again."""
-        rig.client.read()
-        loaded = any(message.address.endswith("/loaded") for message in rig.client.heard)
-        if loaded and self._windows and self._windows[-1][1] == float("inf"):
-            self._windows[-1] = (self._windows[-1][0], now + MARGIN)
-        rig.client.heard.clear()
+        voice = len(self._kills) % 2
+        self._kills.append(Kill(voice, now - MARGIN, int(str(rig.status()["concealed"]))))
+        os.kill(rig.renderer(VOICES[voice]), signal.SIGKILL)
 
     def _killing(self, now: float) -> bool:
-        return bool(self._windows) and now < self._windows[-1][1] + MARGIN
+        return any(now < kill.end for kill in self._kills[-2:])
+
+    def _hear(self, rig: Rig, now: float) -> None:
+        """Take what the server tells, and note when a killed voice is back."""
+        rig.client.read()
+        told, rig.client.heard = rig.client.heard, []
+        for message in told:
+            self._tally.hear(message)
+        for kill in self._kills:
+            if kill.end < math.inf:
+                continue
+            back = any(message.address == f"/{VOICES[kill.voice]}/loaded" for message in told)
+            if back or now > kill.begin + BACK:
+                kill.end = now + MARGIN
+                self._tally.killed(back, int(str(rig.status()["concealed"])) - kill.concealed)
 
     def _look(self, ears: Ears, start: int, machine: Standstills) -> None:
-        """Search one second of what was heard."""
-        tally, rate = self._tally, ears.options.rate
+        """Search one second of what was heard, and a hundredth before it."""
+        rate = ears.options.rate
         sound = ears.heard(max(0, start - rate // 100), start + rate)
         moment = ears.figure("start") + start / rate
-        killed = any(begin - 1.0 <= moment <= end for begin, end in self._windows)
+        killed = {kill.voice for kill in self._kills if kill.begin < moment + 1.0 and kill.end > moment}
         standstills = machine.between(moment - 0.5, moment + 1.0)  # asked always: what is not fetched has little room
-        blocks = sound[-rate:].reshape(-1, BLOCK, 2)
-        missed = int((np.abs(blocks).max((1, 2)) == 0).sum())  # a listener plays them as silence
-        silence, (step, place) = longest_silence(sound), largest_step(sound)
-        tally.seconds += 1.0
-        if killed:
-            tally.killed_blocks += missed
-            tally.killed_silence = max(tally.killed_silence, silence)
-            tally.killed_step = max(tally.killed_step, step)
-            return
-        tally.blocks += missed
-        tally.silences += silence > SILENT
-        tally.clicks += step > CLICK
-        tally.step = max(tally.step, step)
-        if missed or silence > SILENT or step > CLICK:
-            at = tally.seconds + place / rate
+        found = self._tally.look(sound, rate, killed)
+        if found:
             gap = 1000 * ears.longest_gap(moment - 0.5, moment + 1.0)
-            tally.where.append(
-                f"at {at:.2f} s: {missed} blocks missed, silence {silence} frames, step {step:.4f}; "
-                f"just then the machine stood still {_told(standstills, machine.watched)}, "
+            self._tally.where.append(
+                f"{found}; just then the machine stood still {_told(standstills, machine.watched)}, "
                 f"nothing came for {gap:.0f} ms, and for a core waited {self._waiting(moment - 0.5, moment + 1.0)}"
             )
 
@@ -207,27 +212,6 @@ class Soak:
         )
         return ", ".join(told) or "nobody knows who"
 
-    def _figures(self, concealed: int, late: float) -> list[Figure]:
-        tally, own = self._tally, self._options
-        about = (
-            f"{tally.seconds:.0f} s, {self._sent} messages, {tally.reloads} reloads, {tally.kills} kills; "
-            f"fill {own.fill}, ahead {own.ahead}; the listener itself was late by {late:.1f} ms at most"
-        )
-        faults = {"blocks missed": tally.blocks, "silences": tally.silences, "clicks": tally.clicks}
-        outside = {"all": float(sum(faults.values())), **{name: float(value) for name, value in faults.items()}}
-        inside = {"blocks missed": float(tally.killed_blocks), "longest silence": float(tally.killed_silence)}
-        memory = np.array(tally.memory)
-        quarter = max(1, len(memory) // 4)
-        first, last = float(np.median(memory[:quarter])), float(np.median(memory[-quarter:]))
-        growth = 100 * (last - first) / first
-        return [
-            Figure("soak: dropouts outside of kills", outside, "", "0", 0, "all", notes=(about, *tally.where[:20])),
-            Figure("soak: largest step outside of kills", {"max": tally.step}, "of full scale", "", None),
-            Figure("soak: within kills", inside, "frames", "continuous", SILENT, "longest silence"),
-            Figure("soak: concealed, kills included", {"all": float(concealed)}, "ms"),
-            Figure("soak: memory", {"growth": growth, "first": first, "last": last}, "%, MB", "< 1 %", 1, "growth"),
-        ]
-
 
 def _told(standstills: list[float], watched: bool) -> str:
     if not watched:
@@ -236,13 +220,11 @@ def _told(standstills: list[float], watched: bool) -> str:
 
 
 def _message(dice: random.Random) -> bytes:
-    """Return a message as a performer's controller sends them, which leaves both voices sounding."""
+    """Return a message as a performer's controller sends them, which leaves both voices sounding at their places."""
     voice = dice.choice(VOICES)
     kind = dice.random()
-    if kind < 0.5:
+    if kind < 0.6:
         return encode(f"/{voice}/intensity", dice.uniform(0.4, 1.0))
-    if kind < 0.7:
+    if kind < 0.85:
         return encode(f"/{voice}/gain", dice.uniform(-6.0, 0.0))
-    if kind < 0.9:
-        return encode(f"/{voice}/pan", dice.uniform(-0.3, 0.3))
     return encode(f"/{voice}/latent/1", dice.gauss(0.0, 1.0))
