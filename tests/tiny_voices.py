@@ -6,6 +6,7 @@ it builds the networks: that needs TensorFlow, which therefore never enters the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -93,7 +94,7 @@ def build_voices(cache: Path) -> dict[str, Path]:
             for name, info in INFOS.items():
                 several = (built / f"{name}-{info.hops}.tflite").read_bytes() if info.hops > 1 else b""
                 make_voice(built / f"{name}.voice", info, (built / f"{name}.tflite").read_bytes(), several)
-            if not folder.is_dir():  # another run may have been quicker
+            with contextlib.suppress(OSError):  # another run may have been quicker
                 built.rename(folder)
     return {name: folder / f"{name}.voice" for name in INFOS}
 

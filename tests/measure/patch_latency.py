@@ -9,6 +9,7 @@ frames from the mark to the first sample that sounds: the patch's network, the s
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 import time
@@ -25,6 +26,7 @@ from tests.patches.pure_data import PureData
 from tests.patches.supercollider import Sclang, Scsynth
 
 RATE = 48000
+BLOCK = 64  # frames
 PERIOD = 1.2  # seconds of a trial: half of it to fade away
 
 PD = """#N canvas 0 0 700 400 12;
@@ -135,17 +137,19 @@ def figure(name: str, delays: list[float], silent: int, options: argparse.Namesp
 
 
 def delays_of(path: Path) -> tuple[list[float], int]:
-    """Return the seconds from each mark to the sound, and how many blocks of 64 were silent while it sounded."""
+    """Return the seconds from each mark to the sound, and how many stretches of `BLOCK` were silent in it."""
     sound, rate = soundfile.read(path, dtype="float32")
     marks = np.flatnonzero((sound[1:, 2] > 0) & (sound[:-1, 2] <= 0)) + 1  # in scsynth it rises within a block
     loud = np.abs(sound[:, :2]).max(1) > CHANGED
     delays, silent = [], 0
     for mark in marks[1:-1]:  # the first may find a stream that has just begun
         heard = np.flatnonzero(loud[mark : mark + int(PERIOD / 2 * rate)])
-        if len(heard):
-            delays.append(heard[0] / rate)
-            body = loud[mark + heard[0] : mark + int(PERIOD / 2 * rate)]
-            silent += int((~body[: len(body) // 64 * 64].reshape(-1, 64).any(1)).sum())
+        if not len(heard) or loud[mark - BLOCK : mark].any():
+            delays.append(math.inf)  # nothing came, or what was there before had not ended: no trial is left out
+            continue
+        delays.append(heard[0] / rate)
+        places = np.flatnonzero(loud[mark + heard[0] : mark + int(PERIOD / 2 * rate)])
+        silent += int(((np.diff(places) - 1) // BLOCK).sum())
     return delays, silent
 
 

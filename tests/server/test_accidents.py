@@ -101,6 +101,7 @@ def test_taken_port_is_a_clear_error(server: LiveServer, tmp_path: Path) -> None
     assert f"--port: 127.0.0.1:{server.port} cannot be bound" in ended.stderr
 
 
+@pytest.mark.alone
 def test_nothing_outlives_a_killed_server(voice_paths: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "voices"
     folder.mkdir()

@@ -42,7 +42,7 @@ def test_a_value_is_set_asked_for_and_refused(kept_server: LiveServer, capsys: P
     assert told(kept_server, capsys, "/ping") == (0, "/pong", "")
     assert told(kept_server, capsys, "/sync", "5") == (0, "/synced 5", "")
     assert told(kept_server, capsys, "/preset/save", "-s", "5")[1].startswith("/done /preset/save ")
-    assert told(kept_server, capsys, "/preset/list") == (0, "/preset/list.reply 5", "")
+    assert "5" in told(kept_server, capsys, "/preset/list")[1].split()
     assert told(kept_server, capsys, "--wait", "20", "/bird/load", "bird") == (0, "/done /bird/load bird.voice", "")
     status, out, err = told(kept_server, capsys, "/rain/colour", "red")
     assert (status, out) == (1, "") and err.startswith("/fail /rain/colour ")

@@ -99,6 +99,7 @@ def _hold(count: int, path: Path) -> tuple[bool, str]:
             rig.client.send(f"/v{number}/intensity", 1.0)
             rig.client.send(f"/v{number}/gain", -24.0)  # together they stay below the limiter
         rate = ears.options.rate
+        rig.check()
         ears.wait_played(ears.played + 2 * rate)  # glides are over
         underruns, start, began = ears.figure("underruns"), ears.played, time.monotonic()
         before, concealed = rig.processor_time(), rig.status()["concealed"]
@@ -109,6 +110,7 @@ def _hold(count: int, path: Path) -> tuple[bool, str]:
         sound = ears.heard(start, start + round(SECONDS * rate))
         missing = [number for number, level in enumerate(_levels(sound, hertz, rate)) if probes and level < 0.5]
         underruns = ears.figure("underruns") - underruns
+        rig.check()
     step, silence = largest_step(sound)[0] if probes else 0.0, longest_silence(sound)
     note = (
         f"{count}: {len(missing)} missing, {underruns:.0f} blocks missed, {late} ms concealed, longest silence "

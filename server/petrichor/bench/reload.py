@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.figures import Figure, percentiles
-from petrichor.bench.listening import largest_step, longest_silence, onset
+from petrichor.bench.listening import QUIET, largest_step, longest_silence, onset
 from petrichor.bench.rig import PITCHES, PROBES, Rig
 from petrichor.errors import PetrichorError
 
@@ -32,6 +34,7 @@ class _Heard:
     delays: list[float]
     silence: int
     step: float
+    missed: float = 0.0  # blocks that were not there when they were to be played
 
 
 def measure_reload(times: int) -> list[Figure]:
@@ -51,6 +54,7 @@ def measure_reload(times: int) -> list[Figure]:
         Figure("reload: complete file → heard", percentiles(heard.delays), "ms", "≤ 500 ms", 500, "max"),
         Figure("reload: longest silence", silence, "frames", f"≤ {SILENT}: none", SILENT, "max", notes=(SILENCE_NOTE,)),
         Figure("reload: largest step", {"max": heard.step}, "of full scale", f"< {CLICK}: no click", CLICK, "max"),
+        _missed("reload", heard),
     ]
 
 
@@ -75,6 +79,7 @@ def measure_recovery(times: int) -> list[Figure]:
         Figure(what, percentiles(delays), "ms", "≤ 1000 ms", 1000, "max"),
         Figure("kill -9: longest silence meanwhile", {"max": silence}, "frames", "continuous", SILENT, "max"),
         Figure("kill -9: largest step meanwhile", {"max": heard.step}, "of full scale", "", None),
+        _missed("kill -9", heard),
     ]
 
 
@@ -93,9 +98,15 @@ def measure_audio_recovery(times: int) -> list[Figure]:
             os.kill(rig.named("audio")[-1], signal.SIGKILL)
             rig.client.wait("/fail", lambda message: message.args[0] == "/audio")
             ears.wait_played(start + 2 * ears.options.rate)
-            gaps.append(longest_silence(ears.heard(start, ears.played)) / ears.options.rate)
-    notes = ("a listener that holds its fill and subscribes again as a patch does",)
+            silent = np.abs(ears.heard(start, ears.played)).max(1) < QUIET
+            gaps.append(int(silent.sum()) / ears.options.rate)
+    notes = ("all that is missing, at a listener that holds its fill and subscribes again as a patch does",)
     return [Figure("kill -9 of the audio process: gap in the sound", percentiles(gaps), "ms", "", None, notes=notes)]
+
+
+def _missed(what: str, heard: _Heard) -> Figure:
+    notes = (f"that a listener which holds {FILL} frames had to leave silent, all trials together",)
+    return Figure(f"{what}: blocks missed", {"all": heard.missed}, "", "0", 0, "all", notes=notes)
 
 
 def _listen(times: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Heard:
@@ -109,7 +120,7 @@ def _listen(times: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Hear
     with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
         _sound(rig, ears)
         for index in range(times):
-            before = ears.received
+            before, underruns = ears.received, ears.figure("underruns")
             done, hz = act(rig, index)
             frame = _heard(ears, max(before, ears.received - ears.options.rate), hz, done)
             heard.delays.append(ears.arrival(frame) - done)
@@ -117,6 +128,8 @@ def _listen(times: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Hear
             between = ears.came(max(before, frame - 2 * ears.options.rate), ears.received)
             heard.silence = max(heard.silence, longest_silence(between))
             heard.step = max(heard.step, largest_step(between)[0])
+            ears.wait_played(ears.played + FILL)  # what has come is played
+            heard.missed += ears.figure("underruns") - underruns
     return heard
 
 

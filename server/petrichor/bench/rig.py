@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from petrichor.bench.client import PATIENCE, Client
 from petrichor.errors import PetrichorError
 from petrichor.status import FIGURES
+from petrichor.voice_file import SUFFIX
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -142,6 +143,18 @@ class Rig(Served):
         """End it by force, and remove its folder."""
         super().kill()
         self._temporary.cleanup()
+
+    def check(self) -> None:
+        """See that every voice plays, and that none had to be started again.
+
+        Raises:
+            PetrichorError: One does not, or had.
+        """
+        status = self.status()
+        playing = {name: state for name, state, _ in status["voices"]}  # type: ignore[attr-defined]
+        wanted = {path.name.removesuffix(SUFFIX) for path in self.voices.glob(f"*{SUFFIX}")}
+        if set(playing) != wanted or set(playing.values()) != {"playing"} or status["restarts"]:
+            raise PetrichorError(f"got {playing} and {status['restarts']} restarts, expected {sorted(wanted)} to play")
 
     def replace(self, name: str, path: Path) -> float:
         """Replace a voice file, and return the steady clock when it was complete."""

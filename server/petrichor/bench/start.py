@@ -26,6 +26,7 @@ def measure_start(voices: Sequence[Path], times: int) -> list[Figure]:
     for _ in range(times):
         with Rig(files, ["--query"]) as rig:  # all that a server has
             ready.append(time.monotonic() - rig.started)
+            rig.check()
             with Ears(EarsOptions(rig.stream_port)) as ears:
                 ears.wait_for(ears.options.rate // 10)
                 found = first_sound(ears.came(0, ears.received))
