@@ -172,6 +172,8 @@ class AudioProcess:
         demand = self._demand(now)
         timeline, mixer = self._timeline, self._mixer
         before = timeline.position
+        if before >= demand:
+            self._late_since = None  # nobody waits any more, as the one did who has left
         while timeline.position < demand:
             frames = min(self._block, demand - timeline.position)
             if not self._ready(frames, now):

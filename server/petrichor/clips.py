@@ -142,7 +142,8 @@ class ClipMaker:
     def _output(self, latent: np.ndarray) -> np.ndarray:
         """Return the network's sound, shape [frames], or image, shape [rows, columns]."""
         if self._invert is None:
-            return self._network({"latent": latent[None]})["audio"][0]
+            sound = self._network({"latent": latent[None]})["audio"][0]
+            return sound if sound.ndim == 1 else sound.mean(axis=1)
         for known, image in self._images:
             if np.array_equal(known, latent):
                 return image

@@ -19,6 +19,7 @@ from petrichor.osc import Address, Message
 from petrichor.schedule import Schedule
 
 LEAD = 0.25  # seconds ahead of its time that a cue is sent on: more than the bursts in which the mix is made
+PAST = 0.25  # seconds after which a recording begins now, not with what was mixed then
 LATE = 0.001  # seconds after its timetag from which a message counts as late
 EXACT = 0.001  # seconds of clock offset that are taken for none: both clocks are of one machine, or well kept
 MAX_HOSTS = 256  # whose clock offsets are remembered
@@ -101,8 +102,9 @@ class Conductor:
             self._publish()
 
     def position_at(self, time_of_day: float) -> int | None:
-        """Return the frame of the mix that is mixed at a Unix time, or None where the mix has not begun."""
-        return self._clock.position_at(time_of_day) if self._clock.known else None
+        """Return the frame of the mix that is mixed at a Unix time; None before the mix has begun, or where that is past."""
+        past = self._wall() - time_of_day > PAST
+        return self._clock.position_at(time_of_day) if self._clock.known and not past else None
 
     def clear(self) -> int:
         """Forget what waits; return how much that was."""

@@ -96,6 +96,7 @@ class Desk:
         self._loads, self._warnings = Allowance(*LOADS), Allowance(*WARNINGS)
         self.mirror = Mirror(wire, lambda: clients.all, self._told)
         self.presets = Presets(options.presets, self)
+        dispatch.acted = self.presets.release
         live_set = options.live_set
         self.scenes = Scenes(live_set.scenes if live_set else (), self.presets)
         self._mappings = Mappings(live_set.maps if live_set else ())
@@ -185,10 +186,15 @@ class Desk:
     # What presets ask.
 
     def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
-        """Return the master's values, the values of every voice that is loaded, and the voices' files."""
+        """Return the master's values, the values of every voice that is loaded, and the files that they play."""
         loaded = {name: voice for name, voice in self.supervisor.voices.items() if voice.plan is not None}
-        files = {name: voice.file.name.removesuffix(SUFFIX) for name, voice in loaded.items()}
+        files = {name: voice.path.name.removesuffix(SUFFIX) for name, voice in loaded.items()}
         return self._dispatch.master.state.told, {name: self.values(name) for name in loaded}, files
+
+    def loading(self, name: str) -> bool:
+        """Whether another file is being loaded for a voice."""
+        voice = self.supervisor.voices.get(name)
+        return voice is not None and voice.incoming is not None
 
     def load_voice(self, name: str, file: str, values: Values, loaded: Callable[[str], None]) -> None:
         """Load a voice file; `loaded` is told "" once it is heard, else the reason.

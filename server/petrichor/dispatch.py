@@ -32,12 +32,14 @@ class Dispatch:
     Attributes:
         master: The parameters of the master.
         changes: Grows whenever values may have changed.
+        acted: Told of every value that a cue has changed: the voice, or None for the master, and the parameter.
     """
 
     def __init__(self, voices: Mapping[str, HostedVoice], segment: Segment, order: Callable[[object], None]) -> None:
         """Start with nothing to tell."""
         self.master = Plan(MasterState())
         self.changes = 0
+        self.acted: Callable[[str | None, str], None] = lambda _voice, _parameter: None
         self._voices = voices
         self._segment = segment
         self._order = order
@@ -119,13 +121,19 @@ class Dispatch:
         position = int(self._segment.meters["position"][0])
         for voice in self._voices.values():
             for plan in {each.plan for each in voice.renderers} | {voice.plan}:
-                if plan is not None and plan.cues and plan.cues[0].position <= position and plan.reach(position):
-                    self.changes += 1
+                if plan is not None and plan.cues and plan.cues[0].position <= position:
+                    self._carried_out(voice.name, plan.reach(position), plan.state.directions)
                     self._told.setdefault(voice, set()).update(ENGINE_FIELDS + STRIP_FIELDS)
-        if self.master.cues and self.master.reach(position):
-            self.changes += 1
+        if self.master.cues and (changed := self.master.reach(position)):
+            self._carried_out(None, changed)
             self._master_told = True
         self.publish()
+
+    def _carried_out(self, voice: str | None, fields: list[str], directions: Sequence[str] = ()) -> None:
+        self.changes += 1
+        for field in fields:
+            name, _, index = field.partition("/")
+            self.acted(voice, f"direction/{directions[int(index)]}" if name == "direction" and index else name)
 
     def clear(self) -> None:
         """Forget every cue on its way, as far as it has not acted."""

@@ -55,14 +55,15 @@ class Plan(Generic[S]):
         bisect.insort(self.cues, cue, key=lambda each: (each.position, each.sequence))
         return cue, clamped
 
-    def reach(self, position: int) -> bool:
-        """Take note that the mix has come to `position`; say whether that carried out a cue."""
+    def reach(self, position: int) -> list[str]:
+        """Take note that the mix has come to `position`; return the fields that cues have changed on the way."""
         self.passed = max(self.passed, position)
         count = self._count(position)
         for cue in self.cues[:count]:
             assign(self.state.fields, cue.change)
+        changed = [name for cue in self.cues[:count] for name in cue.change]
         del self.cues[:count]
-        return bool(count)
+        return changed
 
     def clear(self) -> None:
         """Forget the cues on their way."""

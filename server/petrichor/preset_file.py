@@ -12,6 +12,7 @@ import tomli_w
 
 from petrichor import __version__
 from petrichor.parameters import VOICE_PARAMETERS
+from petrichor.voice_file import SUFFIX as VOICE_SUFFIX
 from petrichor.voice_folder import name_fault
 
 if sys.version_info >= (3, 11):
@@ -83,6 +84,7 @@ def from_document(document: Mapping[str, Any]) -> Preset:
         files[name] = table.pop("file", name)
         if not isinstance(files[name], str):
             raise ValueError(f"voice.{name}.file is {files[name]!r:.40}, expected the name of a voice file")
+        files[name] = files[name].removesuffix(VOICE_SUFFIX)
         voices[name] = _values(f"voice.{name}", table)
     master = _values("master", _table("master", document.get("master", {})), ("gain",))
     return Preset(master, voices, files)

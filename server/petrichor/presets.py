@@ -30,12 +30,15 @@ class Studio(Protocol):
     """What presets are taken from and given to."""
 
     def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
-        """Return the master's values, the values of every voice that is loaded, and the voices' files."""
+        """Return the master's values, the values of every voice that is loaded, and the files that they play."""
+
+    def loading(self, name: str) -> bool:
+        """Whether another file is being loaded for a voice."""
 
     def load_voice(self, name: str, file: str, values: Values, loaded: Callable[[str], None]) -> None:
         """Load a voice file; `loaded` is told "" once it is heard, else the reason.
 
-        A voice that is new begins with the values.
+        A voice that is new begins with the values, as they are by then.
         """
 
     def set(self, name: str | None, parameter: str, args: tuple[object, ...]) -> None:
@@ -68,7 +71,7 @@ class _Morph:
     seconds: float
     reply: Callable[[str], None]
     next: float = 0.0
-    waits: set[str] = field(default_factory=set)  # voices that are being loaded
+    waits: dict[str, dict[str, tuple[object, ...]]] = field(default_factory=dict)  # of voices being loaded: what to set
     freezes: set[str] = field(default_factory=set)  # voices that are to be frozen once their latents are there
     freeze_at: float | None = None
     problems: dict[str, None] = field(default_factory=dict)  # texts, each once
@@ -145,7 +148,11 @@ class Presets:
 
     def begin(self, preset: Preset, seconds: float, now: float, reply: Callable[[str], None]) -> None:
         """Set out for what a preset says that was read before; see `load`."""
+        thawed = self._morph.freezes if self._morph is not None else set()
         self._end("another preset is being loaded")
+        for name in thawed:  # on its way to where it was to be frozen: it is frozen where it has come
+            if "freeze" not in preset.voices.get(name, {}):
+                self._set(name, "freeze", (1,))
         self._begin(preset, seconds, now, reply)
 
     def release(self, voice: str | None, parameter: str) -> None:
@@ -153,6 +160,7 @@ class Presets:
         if self._morph is not None:
             taken = (voice, parameter.partition("/")[0] if parameter.startswith("latent") else parameter)
             self._morph.moves = [move for move in self._morph.moves if (move.voice, move.parameter) != taken]
+            self._morph.waits.get(voice or "", {}).pop(taken[1], None)
             if parameter == "freeze" and voice is not None:
                 self._morph.freezes.discard(voice)
 
@@ -206,11 +214,11 @@ class Presets:
         morph.moves += _moves(None, master, preset.master)
         for name, values in preset.voices.items():
             file = preset.files.get(name, name)
-            if name in voices and files.get(name) == file:
+            if name in voices and files.get(name) == file and not self._studio.loading(name):
                 morph.moves += self._thawed(morph, name, voices[name], values)
                 continue
-            morph.waits.add(name)
-            self._studio.load_voice(name, file, values, functools.partial(self._loaded, morph, name, preset))
+            wanted = morph.waits[name] = dict(values)
+            self._studio.load_voice(name, file, wanted, functools.partial(self._loaded, morph, name))
         for move in morph.moves:
             if move.parameter in ("mute", "freeze") and not move.end[0]:
                 self._set(move.voice, move.parameter, move.end)
@@ -225,15 +233,17 @@ class Presets:
             moves = [move for move in moves if move.parameter != "freeze"]
         return moves
 
-    def _loaded(self, morph: _Morph, name: str, preset: Preset, reason: str) -> None:
-        """Set what a preset says of a voice that had to be loaded first: at once."""
-        morph.waits.discard(name)
+    def _loaded(self, morph: _Morph, name: str, reason: str) -> None:
+        """Set what a preset says of a voice that had to be loaded first, and no hand has set meanwhile: at once."""
+        wanted = morph.waits.pop(name)
         if reason:
             morph.problems[f"{name}: {reason}"] = None
         elif morph is self._morph:
             _, voices, _ = self._studio.told()
-            for move in self._thawed(morph, name, voices.get(name, {}), preset.voices[name]):
+            for move in self._thawed(morph, name, voices.get(name, {}), wanted):
                 self._set(name, move.parameter, move.end)
+            if name in morph.freezes:
+                morph.freeze_at = None  # it has its own way to go first
 
     def _set(self, voice: str | None, parameter: str, args: tuple[object, ...]) -> bool:
         """Set a value; say whether that could be done."""

@@ -15,6 +15,7 @@ import secrets
 from dataclasses import dataclass
 
 from petrichor.errors import MessageError
+from petrichor.guard import trusted
 from petrichor.stream_protocol import (
     Pull,
     Request,
@@ -179,7 +180,7 @@ class Subscribers:
         destination = source if target is None else (source[0], target.port)
         new = _Subscription(source, destination, Subscriber(request, self._rate, position, now))
         token = self._new_token()
-        self._forget_like(token, new, pulled=False)
+        self._forget_like(token, new, pulled=trusted(source))
         self._make_room()
         self._by_token[token] = new
         logger.info("%s:%d subscribed (%s, %d Hz, fill %d)", *source, request.format, request.rate, request.fill)
@@ -187,7 +188,10 @@ class Subscribers:
         return message("/subscribed", token, request.rate, request.channels, request.block, request.fill, *more)
 
     def _forget_like(self, token: int, new: _Subscription, pulled: bool) -> None:
-        """Forget what a subscription replaces: one that plays only once the new one does, or anybody could end it."""
+        """Forget what a subscription replaces: one that plays only once the new one does, or anybody could end it.
+
+        On this machine nobody is in doubt, and the old one must send no more into what a patch has made ready anew.
+        """
         for other, each in list(self._by_token.items()):
             if other != token and each.key == new.key and each.subscriber.pulled <= pulled:
                 self._forget(other, "subscribed anew")

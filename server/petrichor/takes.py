@@ -73,8 +73,10 @@ class Takes:
         return [cast.take for cast in (self._coming, self._playing, self._leaving) if cast is not None]
 
     def held(self, controls: Controls) -> np.ndarray | None:
-        """Return where a take that begins with such controls is held: where the newest is, if they freeze it."""
-        return self.all[0].latent if controls.freeze and self.all else None
+        """Return where a take that begins with such controls is held: where the newest that is heard is, if they do."""
+        heard = [cast for cast in (self._coming, self._playing) if cast is not None]
+        newest = next((cast for cast in heard if cast is not self._coming or cast.wanted), None)
+        return newest.take.latent if controls.freeze and newest is not None else None
 
     def expect(self, controls: Controls) -> None:
         """Prepare the take that such controls will begin, unless another is due before."""

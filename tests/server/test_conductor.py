@@ -113,6 +113,13 @@ def test_before_the_mix_begins_messages_act_by_the_time_of_day() -> None:
     assert stage.conductor.position_at(stage.now) is None
 
 
+def test_a_time_long_past_has_no_frame() -> None:
+    """A recording that comes seconds too late begins now."""
+    stage = Stage()
+    assert stage.conductor.position_at(stage.now) == stage.conductor.position_at(stage.now - 0.2) + round(0.2 * RATE)
+    assert stage.conductor.position_at(stage.now - 5.0) is None
+
+
 def test_clear_forgets_what_waits() -> None:
     stage = Stage()
     for second in range(1, 6):

@@ -26,9 +26,13 @@ class FakeStudio:
         self.voices = {name: VoiceState(name, 4, 2.0, directions=("bright",)) for name in ("bird", "rain")}
         self.files = {"bird": "bird", "rain": "drizzle"}
         self.loads: list[tuple[str, str, Callable[[str], None]]] = []
+        self.pending: set[str] = set()
 
     def told(self) -> tuple[Values, Mapping[str, Values], Mapping[str, str]]:
         return self.master.told, {name: state.told for name, state in self.voices.items()}, self.files
+
+    def loading(self, name: str) -> bool:
+        return name in self.pending
 
     def load_voice(self, name: str, file: str, values: Values, loaded: Callable[[str], None]) -> None:
         self.loads.append((name, file, loaded))
@@ -278,3 +282,64 @@ def test_what_cannot_be_set_is_told_once(presets: Presets, studio: FakeStudio, r
     (reply,) = replies
     assert reply.count("expected 4") == 1 and reply.count("/loud") == 1 and len(reply) < 400
     assert studio.voices["bird"].told["gain"] == (-6.0,)
+
+
+def test_a_hand_on_a_voice_that_is_being_loaded_is_left_to_it(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    """A mute in a panic, a moment before the preset's file is heard."""
+    preset = Preset({}, {"bird": {"mute": (0,), "gain": (0.0,), "pan": (0.5,)}}, {"bird": "other"})
+    studio.set("bird", "mute", (0,))
+    presets.begin(preset, 0.0, 10.0, replies.append)
+    for parameter, value in (("mute", 1), ("gain", -60.0)):
+        studio.set("bird", parameter, (value,))
+        presets.release("bird", parameter)
+    ((_, _, loaded),) = studio.loads
+    loaded("")
+    presets.look(11.0)
+    told = studio.voices["bird"].told
+    assert (told["mute"], told["gain"], told["pan"]) == ((1,), (-60.0,), (0.5,)) and replies == [""]
+
+
+def test_a_voice_that_is_being_loaded_is_loaded_anew(presets: Presets, studio: FakeStudio, replies: list[str]) -> None:
+    """What is on its way has the values of an earlier preset, or another network."""
+    studio.pending = {"bird"}
+    presets.begin(Preset({}, {"bird": {"gain": (-3.0,)}}, {"bird": "bird"}), 5.0, 10.0, replies.append)
+    assert [(name, file) for name, file, _ in studio.loads] == [("bird", "bird")]
+    presets.look(30.0)
+    assert not replies
+    studio.loads[0][2]("")
+    presets.look(30.1)
+    assert studio.voices["bird"].told["gain"] == (-3.0,) and replies == [""]
+
+
+def test_a_voice_loaded_late_has_its_own_way_before_it_is_frozen(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    values = {"latent": (0.5,) * 4, "freeze": (1,)}
+    studio.set("rain", "glide", (5000.0,))
+    files = {"bird": "bird", "rain": "other"}
+    presets.begin(Preset({}, {"bird": values, "rain": values}, files), 0.0, 10.0, replies.append)
+    presets.look(10.0)
+    studio.loads[0][2]("")
+    presets.look(10.3)
+    assert not any(voice.fields["freeze"] for voice in studio.voices.values())
+    presets.look(15.6)
+    assert all(voice.fields["freeze"] for voice in studio.voices.values()) and replies == [""]
+
+
+def test_a_voice_thawed_on_its_way_is_frozen_where_another_preset_finds_it(
+    presets: Presets, studio: FakeStudio, replies: list[str]
+) -> None:
+    studio.set("bird", "freeze", (1,))
+    presets.begin(
+        Preset({}, {"bird": {"latent": (0.5,) * 4, "freeze": (1,)}}, studio.files), 20.0, 10.0, replies.append
+    )
+    presets.look(12.0)
+    assert not studio.voices["bird"].fields["freeze"]
+    presets.begin(Preset({}, {"rain": {"gain": (-6.0,)}}, studio.files), 1.0, 12.0, replies.append)
+    assert studio.voices["bird"].fields["freeze"]
+
+
+def test_the_suffix_of_a_voice_file_makes_no_other_file() -> None:
+    assert from_toml('[voice.x]\nfile = "bird.voice"\n').files == {"x": "bird"}

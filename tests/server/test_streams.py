@@ -9,7 +9,8 @@ import pytest
 from pythonosc.osc_bundle import OscBundle
 
 from petrichor.stream_protocol import MODULUS
-from tests.server.software_patch import BLOCK, HOST, RATE, STEP, Patch, Server, encode, run
+from tests.server import software_patch
+from tests.server.software_patch import BLOCK, HOST, RATE, STEP, Patch, Server, decode, encode, run
 
 
 def test_exact_and_filled() -> None:
@@ -193,8 +194,9 @@ def test_those_that_never_pull_make_room() -> None:
     assert patches[1].pull() == []
 
 
-def test_nobody_ends_a_stream_by_asking_for_another_in_its_name() -> None:
-    """A request may be forged, a pull cannot be: it holds the token that was sent to that address."""
+def test_nobody_ends_a_stream_by_asking_for_another_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request from elsewhere may be forged, a pull cannot be: it holds the token that was sent to that address."""
+    monkeypatch.setattr(software_patch, "HOST", "192.0.2.7")
     server = Server()
     patch = Patch(server)
     run(server, [patch], 5)
@@ -204,6 +206,19 @@ def test_nobody_ends_a_stream_by_asking_for_another_in_its_name() -> None:
     assert forged.pull() == [], "it was not forged, but begun anew"
     assert patch.pull() == [("/expired", [patch.token])]
     assert len(server.subscribers.status()) == 1
+
+
+def test_what_subscribes_anew_on_this_machine_is_sent_nothing_of_before() -> None:
+    """Blocks of the old subscription would be taken for the new one's, in a buffer that is made ready anew."""
+    server = Server()
+    patch = Patch(server)
+    run(server, [patch], 5)
+    patch.play(1024)
+    patch.pull()
+    again = Patch(server, patch.port)
+    assert server.turn() == [], "though the old one is owed blocks"
+    again.pull()
+    assert decode(server.turn()[0][0])[1][0] == 0
 
 
 def test_what_the_one_holds_that_holds_least() -> None:

@@ -17,6 +17,7 @@ class Ramp:
 
     def __init__(self, number: int, ready: bool = True) -> None:
         self.number, self.ready, self.position = number, ready, 0
+        self.latent = np.array([number])
         self.heard: list[Controls] = []
 
     def render(self, controls: Controls, frames: int) -> np.ndarray:
@@ -92,6 +93,16 @@ def test_an_expected_take_is_prepared_and_not_started() -> None:
     np.testing.assert_array_equal(cast.render(1, 50), 100 + np.arange(50))
     assert cast.render(2, FRAMES + 1)[-1] == 1e5 + FRAMES
     assert len(cast.made) == 2
+
+
+def test_what_is_held_is_what_is_heard_and_not_what_was_prepared() -> None:
+    cast = Cast()
+    held = Controls(np.zeros(1, np.float32), draw=2, freeze=True)
+    assert cast.takes.held(held) is None
+    cast.render(1, 100)
+    cast.takes.expect(Controls(np.zeros(1, np.float32), draw=2))
+    assert len(cast.made) == 2
+    assert cast.takes.held(held) == [0]
 
 
 def test_what_was_expected_and_is_not_made_is_late() -> None:

@@ -163,6 +163,20 @@ def test_a_message_with_a_time_is_left_alone_by_a_morph(server: LiveServer) -> N
         time.sleep(0.2)
 
 
+def test_a_message_that_was_on_its_way_when_a_morph_began_is_left_alone(server: LiveServer) -> None:
+    client = server.client
+    client.ask("/preset/save", "soft", reply="/done")
+    client.send("/rain/gain", -30.0)
+    client.settle()
+    client.send_at(time.time() + 0.24, ("/rain/gain", -12.0))  # sent on at once
+    client.send("/preset/load", "soft", 60_000.0)
+    for _ in range(2):  # and a few steps later
+        wait_until(lambda: client.ask("/rain/gain", "?", reply="/rain/gain").args == (-12.0,), "the cue to act")
+        time.sleep(0.5)
+        client.settle()
+        client.heard.clear()
+
+
 def test_a_voice_that_comes_back_is_told_anew(server: LiveServer, other: Client) -> None:
     server.client.ask("/rain/unload", reply="/done")
     server.client.ask("/rain/load", "rain", reply="/done")
