@@ -102,7 +102,7 @@ class Conductor:
             self._publish()
 
     def position_at(self, time_of_day: float) -> int | None:
-        """Return the frame of the mix that is mixed at a Unix time; None before the mix has begun, or where that is past."""
+        """Return the frame of the mix that is mixed at a Unix time; None before its begin or where that is past."""
         past = self._wall() - time_of_day > PAST
         return self._clock.position_at(time_of_day) if self._clock.known and not past else None
 

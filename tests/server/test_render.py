@@ -81,6 +81,14 @@ def test_a_score_acts_at_its_time(options: RenderOptions, tmp_path: Path) -> Non
     assert report.refused == 1  # there is no rain here
 
 
+def test_a_pattern_in_a_score_means_all_that_the_voice_has(voice_paths: dict[str, Path], tmp_path: Path) -> None:
+    """As it does live."""
+    score = tmp_path / "score.toml"
+    score.write_text('[[event]]\nat = 0.5\naddress = "/*/direction/*"\nargs = [1.0]\n')
+    options = RenderOptions(voice_paths["bird"], tmp_path / "out.wav", 1.0, script=score)
+    assert render_to_file(options).refused == 0
+
+
 def test_master_gain(options: RenderOptions, tmp_path: Path) -> None:
     score = tmp_path / "score.toml"
     score.write_text('[[event]]\nat = 0\naddress = "/master/gain"\nargs = [-6.0]\n')
