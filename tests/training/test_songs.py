@@ -11,8 +11,9 @@ pytest.importorskip("tensorflow")
 
 
 from petrichor_training.errors import DataError
+from petrichor_training.streaming import lines as lines_module
 from petrichor_training.streaming.lines import HOP as LINE_HOP
-from petrichor_training.streaming.lines import find_lines, without_lines
+from petrichor_training.streaming.lines import find_lines, taken_apart, without_lines
 from petrichor_training.streaming.song_network import BATCH, draw_songs, song_distance
 from petrichor_training.streaming.syllables import (
     BEFORE,
@@ -59,6 +60,17 @@ def test_lines_are_found_where_they_are() -> None:
     rising = lines[1].hertz
     assert rising[-5] > 1.7 * rising[5]
     assert find_lines(hiss(2.0)) == [], "hiss is no bird"
+
+
+def test_a_long_recording_is_taken_apart_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What memory it takes does not grow with its length, and no line moves."""
+    monkeypatch.setattr(lines_module, "PART_SECONDS", 2.0)
+    at = (0.5, 2.6, 5.1)
+    sound = placed([(second, syllable(0.3, 3000, 4000, 0.1)) for second in at], 6.001)
+    lines, rest = taken_apart(sound)
+    assert [line.start * LINE_HOP / RATE for line in lines] == pytest.approx(at, abs=0.015)
+    assert len(rest) == len(sound)
+    assert max(np.std(rest[round(second * RATE) :][: RATE // 4]) for second in at) < 1.5 * HISS
 
 
 def test_an_octave_is_heard_of() -> None:

@@ -36,7 +36,7 @@ from petrichor_training.recordings import (
 )
 from petrichor_training.replacement import replacing
 from petrichor_training.streaming.conditions import conditions_of
-from petrichor_training.streaming.lines import find_lines, without_lines
+from petrichor_training.streaming.lines import taken_apart
 from petrichor_training.streaming.syllables import IDENTITY, birds_of, songs_of
 from petrichor_training.survey import Entry, Glimpse, draw_sheet, glimpse, write_table
 from petrichor_training.windows import windows_of
@@ -133,8 +133,7 @@ class _Gatherer:
             raise WindowError("is silent")
         birds: list[np.ndarray] = []
         if self.sings:
-            lines = find_lines(mono)
-            mono = without_lines(mono, lines)
+            lines, mono = taken_apart(mono)
             birds = birds_of(lines, loudness_db(mono))
         try:
             windows = windows_of(mono, settings, self.context, self.rng)

@@ -11,6 +11,8 @@ Reference:
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,7 @@ from scipy.signal import savgol_filter
 
 from petrichor_training.streaming.zones import RATE
 
+PART_SECONDS = 120.0  # of a recording that are looked at at once: what memory it takes; lines end between two
 HOP = 128  # frames between two values of a line: 2.7 ms
 TRANSFORM = 2048
 BIN = RATE / TRANSFORM  # Hz
@@ -61,6 +64,22 @@ class Line:
     hertz: np.ndarray
     level_db: np.ndarray
     octave_db: np.ndarray
+
+
+def taken_apart(sound: np.ndarray) -> tuple[list[Line], np.ndarray]:
+    """Return the lines of a recording and the recording without them, of a long one a part at a time.
+
+    Args:
+        sound: At `RATE`. Shape [frames]
+    """
+    count = max(1, math.ceil(len(sound) / (PART_SECONDS * RATE)))
+    edges = [round(len(sound) * part / count / HOP) * HOP for part in range(count)]
+    lines, rests = [], []
+    for start, piece in zip(edges, np.split(sound, edges[1:]), strict=True):
+        found = find_lines(piece)
+        lines += [dataclasses.replace(line, start=line.start + start // HOP) for line in found]
+        rests.append(without_lines(piece, found))
+    return lines, np.concatenate(rests)
 
 
 def find_lines(sound: np.ndarray) -> list[Line]:
