@@ -21,14 +21,16 @@ class Scsynth(Process):
 
     Args:
         jack: The JACK server it plays on, at that server's rate.
+        block: Frames of a control block.
 
     Attributes:
         port: Its UDP port on 127.0.0.1.
     """
 
-    def __init__(self, jack: Jack) -> None:
+    def __init__(self, jack: Jack, block: int = 64) -> None:
         self.port = free_port()
-        options = ["-i", "2", "-o", "2", "-R", "0", "-D", "0", "-l", "8", "-H", f"{jack.name}:scsynth-{self.port}"]
+        options = ["-i", "2", "-o", "2", "-R", "0", "-D", "0", "-l", "8", "-z", str(block)]
+        options += ["-H", f"{jack.name}:scsynth-{self.port}"]
         super().__init__(["scsynth", "-u", str(self.port), *options], jack.environment)
         try:
             wait_for(self._answers, 30, lambda: f"scsynth answering:\n{self.output}")

@@ -64,9 +64,10 @@ _TRY = """
     0.2.wait;
     ~say.("silence", p.isPlaying, ~synths.());
     ~run.(\\try, 3);
+    p.latency = 0.2;
     ~run.(\\try, 1);
     1.wait;
-    ~say.("again", p.isPlaying, p.streams.size, ~synths.());
+    ~say.("again", p.isPlaying, p.streams.size, ~synths.(), p.latency);
     ServerQuit.run(s);
     ~say.("quit", p.isPlaying);
     ~run.(\\try, 1);
@@ -150,7 +151,7 @@ def test_everything_twice(stage: Stage) -> None:
         "the player, the reverb and the wind, however often a block has run"
     )
     assert said(lines, "silence") == [["false", "0"]]
-    assert said(lines, "again") == [["true", "1", "1"]], "block 1 brings the sound back"
+    assert said(lines, "again") == [["true", "1", "1", "nil"]], "block 1 brings the sound back, and sends nothing ahead"
     assert said(lines, "quit") == [["false"]]
     assert said(lines, "end") == [["nil", "0", "0", "0"]], "nothing is left: synths, groups, who waits for Cmd-Period"
     assert "Petrichor: recording into /recordings/from-supercollider-" in "\n".join(lines)

@@ -35,6 +35,28 @@ Pbind(
 SystemClock.sched(({beat} * 6) + 0.3, {{ p.sync({{ 0.exit }}) }});
 """
 
+# A fader of the window, while controls are sent ahead.
+_FADER = """
+p = Petrichor("127.0.0.1", {port});
+fork({{
+    var strip = PetrichorStrip(p.rain);
+    p.latency = 0.2;
+    p.rain.pan = 0.5;
+    strip.put(\\gain, -20);
+    p.sync({{ p.free; 0.exit }})
+}}, AppClock);
+"""
+
+_RECORDING = """
+p = Petrichor("127.0.0.1", {port});
+p.record("take.wav");
+fork {{
+    while {{ p.recording.isNil }} {{ 0.01.wait }};
+    p.free;
+    Petrichor("127.0.0.1", {port}).sync({{ 0.exit }})
+}};
+"""
+
 # p.gain marks where one part of what is sent ends and the next begins.
 _PIECE = """
 p = Petrichor("127.0.0.1", {port});
@@ -50,6 +72,10 @@ fork {{
     0.7.wait;
     p.gain = -20;
     ~lead = ~way;
+    p.rain.changed(\\returned);
+    0.7.wait;
+    p.gain = -22;
+    p.rain.told(\\glide, [0.0]);
     p.rain.changed(\\returned);
     0.7.wait;
     p.gain = -21;
@@ -89,6 +115,25 @@ def test_events_are_exact_bundles() -> None:
     assert 0 < np.median(leads) < LATENCY + 0.02, "sent ahead by the latency"
 
 
+def test_a_fader_sends_nothing_ahead() -> None:
+    with TableServer() as server:
+        with Sclang(_FADER.format(port=server.port)) as sclang:
+            sclang.wait_end()
+            sclang.check()
+        (pan,), (gain,) = server.of("/rain/pan"), server.of("/rain/gain")
+    assert pan.time - pan.came > LATENCY / 2
+    assert gain.time - gain.came < LATENCY / 4
+
+
+def test_the_end_ends_a_recording() -> None:
+    with TableServer() as server:
+        with Sclang(_RECORDING.format(port=server.port)) as sclang:
+            sclang.wait_end()
+            sclang.check()
+        assert [each.arguments for each in server.of("/record")] == [("take.wav",), ()]
+    assert not server.recording
+
+
 def test_the_piece() -> None:
     text = (PATCHES / "supercollider" / "petrichor-set.scd").read_text()
     block = re.search(r"^// 2\..*?^(\(\n.*?^\))$", text, re.MULTILINE | re.DOTALL)
@@ -98,11 +143,12 @@ def test_the_piece() -> None:
         sclang.check()
     assert [line[0] for line in sclang.lines if re.match(r"\d\. ", line)] == list("123451" + "12345")
     assert "auto 4" in sclang.lines
-    first, *scenes, again, way, back, auto = parts(server)
+    first, *scenes, again, way, heard, back, auto = parts(server)
     assert [dict(part) for part in (first, *scenes)] == pd_scenes()
     assert again == first, "after the last scene the first"
     amplitudes = 10 ** (np.array([value for _, value in way[1:]]) / 20)
     assert amplitudes == pytest.approx(np.linspace(0.2008, 1, 5), rel=1e-3), "gains go a straight way in amplitude"
+    assert not heard, "a voice that was only not heard for a while stays as it is"
     assert {address.split("/")[1] for address, _ in back} == {"rain"}, "a voice that returned is brought there again"
     assert dict(back) == {address: value for address, value in first if "rain" in address}
     assert [value for address, value in back if address == "/rain/glide"] == [0, 1000], (

@@ -9,6 +9,7 @@
 // Dependants hear of new voices: update(petrichor, \voice, a PetrichorVoice); \preset, name; \recording, path, seconds.
 Petrichor {
 	classvar longest = 2; // seconds without a word, after which the server is taken to have ended
+	classvar followers;  // those whom the server tells: it knows all of one sclang by the same port
 	var <address;        // NetAddr: control messages
 	var <streamAddress;  // NetAddr: the sound, by default the control port + 1
 	var <streams;        // List of PetrichorStream
@@ -19,6 +20,9 @@ Petrichor {
 	var <preset;         // the name of the one that was saved or loaded last, here
 	var <recording;      // the path of the file that the server records into, as it has told; nil where none
 	var responders, keyResponder, hearer, watch, heard = 0;
+	var ahead;           // IdentitySet: addresses of what was sent ahead
+
+	*initClass { followers = IdentitySet.new }
 
 	*new { |host = "127.0.0.1", port = 9000, streamPort|
 		^super.new.init(host, port, streamPort ?? { port + 1 })
@@ -34,6 +38,7 @@ Petrichor {
 		address = NetAddr(host, port);
 		streamAddress = NetAddr(host, streamPort);
 		streams = List.new;
+		ahead = IdentitySet.new;
 		voices = IdentityDictionary.new;
 		master = PetrichorVoice(\master, this);
 		hearer = { |message, time, sender|
@@ -41,7 +46,7 @@ Petrichor {
 		};
 		thisProcess.addOSCRecvFunc(hearer);
 		responders = [
-			OSCFunc({ |message| "Petrichor: % %".format(*message[1..2]).warn }, '/fail', address),
+			OSCFunc({ |message| this.failed(*message[1..2]) }, '/fail', address),
 			OSCFunc({ |message| this.recorded(*message[2..3]) }, '/done', address, argTemplate: ['/record']),
 			OSCFunc({ |message|
 				this.chose(PathName(message[2].asString).fileNameWithoutExtension)
@@ -93,17 +98,25 @@ Petrichor {
 	// Any control message, as in send("/*/gain", -6). With a latency it acts at its sample, exact in time.
 	send { |path ... arguments|
 		latency.isNil.if { address.sendMsg(path, *arguments) } { address.sendBundle(latency, [path] ++ arguments) };
-		this.sent(path, arguments)
+		this.sent(latency, path, arguments)
 	}
 
 	// Several messages that act on the same sample: bundle(0.2, ["/bird/seed", 7], ["/rain/intensity", 0.1]).
 	bundle { |time ... messages|
 		address.sendBundle(time, *messages);
-		messages.do { |message| this.sent(message[0], message.drop(1)) }
+		messages.do { |message| this.sent(time, message[0], message.drop(1)) }
 	}
 
-	// Forget everything that was sent ahead and has not acted yet.
-	clearSched { address.sendMsg("/clearSched") }
+	// Forget everything that was sent ahead and has not acted yet; the server is asked for the values that it has.
+	clearSched {
+		address.sendMsg("/clearSched");
+		ahead.do { |path|
+			var who, parameter;
+			#who, parameter = this.meant(path);
+			who.do { |voice| voice.check(parameter) }
+		};
+		ahead.clear
+	}
 
 	// Tell the server what time it is here, for timetags from another machine: its clock may be off. Calls `action` with
 	// the milliseconds that this clock is behind the server's.
@@ -155,7 +168,8 @@ Petrichor {
 		};
 		following = on;
 		heard = Main.elapsedTime;
-		address.sendMsg("/notify", on.binaryValue);
+		if(on) { followers.add(this) } { followers.remove(this) };
+		(on or: { this.othersFollow.not }).if { address.sendMsg("/notify", on.binaryValue) };
 		on.if {
 			watch = watch ?? { SkipJack({ this.look }, 1, { false }, "Petrichor", SystemClock, true) }
 		} {
@@ -164,8 +178,17 @@ Petrichor {
 		}
 	}
 
+	// Whether another one here listens to the same server, which a "/notify 0" from their common port would silence.
+	othersFollow { ^followers.any { |other| other.address == address } }
+
 	// Levels come ten times a second: where nothing comes, the server has ended, or forgotten who listens.
-	look { (this.silence > longest).if { address.sendMsg("/notify", 1) } }
+	look {
+		(this.silence > longest).if {
+			voices.do { |voice| voice.told(\level, #[-120, -120]) };
+			master.told(\level, #[-120, -120, 0]);
+			address.sendMsg("/notify", 1)
+		}
+	}
 
 	silence { ^Main.elapsedTime - heard }
 
@@ -242,19 +265,34 @@ Petrichor {
 		}
 	}
 
-	// What was sent is known without being told; it may be for several voices: /*/gain.
-	sent { |path, arguments|
+	// What was sent is known without being told.
+	sent { |time, path, arguments|
+		var who, parameter;
+		#who, parameter = this.meant(path);
+		time !? { ahead.add(path.asSymbol) };
+		who.do { |voice| voice.sent(parameter, arguments) }
+	}
+
+	// The server has refused a message. What a voice was thought to have is asked for; that this is refused is no news.
+	failed { |path, reason|
+		var who, parameter;
+		#who, parameter = this.meant(path);
+		who.any { |voice| voice.doubts(parameter) }.not.if { "Petrichor: % %".format(path, reason).warn };
+		who.do { |voice| voice.refused(parameter) }
+	}
+
+	// The voices and the parameter that an address means; they may be several: /*/gain.
+	meant { |path|
 		var name, parameter;
 		#name, parameter = this.parts(path);
-		parameter !? {
+		^[
 			case
-			{ name == \master } { master.told(parameter, arguments) }
-			{ voices.includesKey(name) } { voices[name].told(parameter, arguments) }
-			{
-				voices.select { |voice| voice.name.matchOSCAddressPattern(name) }
-				.do { |voice| voice.told(parameter, arguments) }
-			}
-		}
+			{ parameter.isNil } { [] }
+			{ name == \master } { [master] }
+			{ voices.includesKey(name) } { [voices[name]] }
+			{ voices.values.select { |voice| voice.name.matchOSCAddressPattern(name) } },
+			parameter
+		]
 	}
 
 	// [\rain, 'direction/brightness'] of "/rain/direction/brightness"; [nil, nil] of what belongs to no voice.
@@ -265,6 +303,7 @@ Petrichor {
 
 	free {
 		this.stop;
+		recording !? { this.stopRecording };
 		following.if { this.notify(false) };
 		thisProcess.removeOSCRecvFunc(hearer);
 		CmdPeriod.remove(this);

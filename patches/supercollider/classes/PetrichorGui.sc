@@ -3,8 +3,9 @@
 //
 //   PetrichorGui(p);    // or p.gui
 PetrichorGui {
+	classvar pause = 0.05; // seconds between two strips
 	var <petrichor, <window, <strips, <masterStrip, <presetName, <presetMenu, <presetTime;
-	var row;
+	var row, waiting;
 
 	*new { |petrichor, bounds|
 		^super.newCopyArgs(petrichor).init(bounds)
@@ -12,6 +13,7 @@ PetrichorGui {
 
 	init { |bounds|
 		strips = IdentityDictionary.new;
+		waiting = List.new;
 		window = Window("Petrichor %:%".format(petrichor.address.ip, petrichor.address.port),
 			bounds ? Rect(80, 60, 760, 640));
 		row = HLayout().spacing_(12);
@@ -28,13 +30,21 @@ PetrichorGui {
 		window.front
 	}
 
-	// A strip for a voice, unless it has one.
+	// A strip for a voice, unless it has one: soon, and one by one, as the sound waits while a strip is built.
 	add { |voice|
-		(window.isClosed or: { strips.includesKey(voice.name) }).not.if {
-			var strip = PetrichorStrip(voice);
-			strips[voice.name] = strip;
-			row.insert(strip.view, strips.size - 1, 1)
+		(strips.includesKey(voice.name) or: { waiting.includes(voice) }).not.if {
+			waiting.add(voice);
+			(waiting.size == 1).if {
+				SkipJack({ this.build(waiting.removeAt(0)) }, pause, { waiting.isEmpty or: { window.isClosed } },
+					"PetrichorGui", AppClock) // lives on after Cmd-.
+			}
 		}
+	}
+
+	build { |voice|
+		var strip = PetrichorStrip(voice);
+		strips[voice.name] = strip;
+		row.insert(strip.view, strips.size - 1, 1)
 	}
 
 	presetRow {

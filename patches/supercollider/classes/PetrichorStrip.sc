@@ -121,7 +121,7 @@ PetrichorStrip {
 	// Set a value without being told of it by our own voice: a fader that is being drawn would be fought over.
 	put { |parameter, value|
 		setting = true;
-		voice.put(parameter, value);
+		voice.putNow(parameter, value);
 		setting = false;
 		this.label(parameter, value)
 	}

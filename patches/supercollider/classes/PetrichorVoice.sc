@@ -14,6 +14,7 @@ PetrichorVoice {
 	classvar firsts;     // what every server first told of a voice's own seed and truncation, as long as sclang runs
 	var <name, <petrichor;
 	var <state, <directions, <level, <loaded = true, <version, <rate, latentSize, lost = false;
+	var doubted;         // what the server was asked for, as what was sent last may not be what it has
 
 	*initClass {
 		Class.initClassTree(Spec);
@@ -51,14 +52,19 @@ PetrichorVoice {
 		^specs.includesKey(this.row(parameter)) or: { #[\level, \loaded, \unloaded, \failed, \gone].includes(parameter) }
 	}
 
-	// The arguments that a parameter's message takes, as numbers of OSC.
+	// The arguments that a parameter's message takes, as numbers of OSC within its range: the server refuses -inf dB.
 	*arguments { |parameter, value|
-		^switch(this.row(parameter),
+		var row = this.row(parameter), spec = specs[row];
+		^switch(row,
 			\new, { [] },
-			\seed, { [value.asInteger] },
+			\seed, { [value.clip(spec.clipLo, spec.clipHi).asInteger] },
 			\mute, { [this.truth(value).binaryValue] },
 			\freeze, { [this.truth(value).binaryValue] },
-			{ value.asArray.collect(_.asFloat) } // an Array: sendMsg would drop a FloatArray in silence
+			{ // an Array: sendMsg would drop a FloatArray in silence
+				value.asArray.collect { |each|
+					spec.isNil.if { each.asFloat } { each.asFloat.clip(spec.clipLo, spec.clipHi).asFloat }
+				}
+			}
 		)
 	}
 
@@ -66,7 +72,8 @@ PetrichorVoice {
 
 	init {
 		state = IdentityDictionary.new;
-		directions = IdentityDictionary.new
+		directions = IdentityDictionary.new;
+		doubted = IdentitySet.new
 	}
 
 	address { ^petrichor.address }
@@ -81,6 +88,11 @@ PetrichorVoice {
 	// The same with the value made what the parameter takes: put('direction/brightness', 1), put(\mute, true).
 	put { |parameter, value|
 		this.set(parameter, *this.class.arguments(parameter, value))
+	}
+
+	// The same at once, whatever the Petrichor's latency: a fader under the hand sends nothing ahead.
+	putNow { |parameter, value|
+		petrichor.bundle(nil, [this.path(parameter)] ++ this.class.arguments(parameter, value))
 	}
 
 	// What is known of a parameter; nil where nothing was sent or told yet.
@@ -186,12 +198,54 @@ PetrichorVoice {
 		#[\truncation, \seed].includes(parameter).if {
 			firsts[this.place(parameter)] = this.firstTold(parameter) ? values[0]
 		};
+		doubted.remove(parameter);
+		(loaded.not and: { specs.includesKey(this.class.row(parameter)) }).if { // a server that was started again has it
+			loaded = true;
+			this.changed(\loaded, name)
+		};
 		this.told(parameter, values);
 		(lost and: { specs.includesKey(this.class.row(parameter)) }).if {
 			lost = false;
 			SystemClock.sched(0.2, { this.changed(\returned); nil }) // all of them come at once
 		}
 	}
+
+	// What was sent is taken for what the server has; where it was just asked for that it has to be asked again.
+	sent { |parameter, values|
+		this.told(parameter, values);
+		this.doubts(parameter).if { this.check(parameter) }
+	}
+
+	// What was sent last may not be what the server has: ask, and take the answer.
+	check { |parameter|
+		specs.includesKey(this.class.row(parameter)).if {
+			doubted.add(this.whole(parameter));
+			this.address.sendMsg(this.path(this.whole(parameter)), "?")
+		}
+	}
+
+	doubts { |parameter| ^doubted.includes(this.whole(parameter)) }
+
+	// The server has refused what was sent: ask for what it has. Where it refuses that, too, it has no such value.
+	refused { |parameter|
+		this.doubts(parameter).if {
+			doubted.remove(this.whole(parameter));
+			this.forget(this.whole(parameter))
+		} {
+			this.check(parameter)
+		}
+	}
+
+	forget { |parameter|
+		(this.class.row(parameter) == \direction).if {
+			directions.removeAt(parameter.asString.split($/).last.asSymbol)
+		} {
+			state.removeAt(parameter)
+		}
+	}
+
+	// \latent for 'latent/3': a coordinate that is none cannot be asked for.
+	whole { |parameter| ^if(this.class.row(parameter) == \latent) { \latent } { parameter.asSymbol } }
 
 	place { |parameter| ^"%:%%".format(this.address.ip, this.address.port, this.path(parameter)).asSymbol }
 

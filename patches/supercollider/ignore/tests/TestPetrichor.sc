@@ -76,6 +76,12 @@ TestPetrichor : UnitTest {
 		p.rain.gain = 0
 	}
 
+	test_onlyWhatCanBeIsSent {
+		this.assertEquals(PetrichorVoice.arguments(\gain, 0.ampdb), [-60.0], "silence is the lowest gain");
+		this.assertEquals(PetrichorVoice.arguments(\seed, 3e9), [2147483647], "seeds end");
+		this.assertEquals(PetrichorVoice.arguments(\latent, [-9, 9]), [-3.0, 3.0], "so do latents")
+	}
+
 	test_specs {
 		PetrichorVoice.specs.keysValuesDo { |parameter, spec|
 			this.assert(spec.isKindOf(ControlSpec), "% has a Spec".format(parameter));
@@ -134,6 +140,43 @@ TestPetrichor : UnitTest {
 		this.assertEquals(p.voice(\drizzle).latentSize, 16, "with its latent size");
 		p.hear(['/drizzle/unloaded', \drizzle]);
 		this.assert(p.voice(\drizzle).loaded.not, "until it is unloaded")
+	}
+
+	test_whatIsToldOfIsLoaded {
+		var heard = 0, listener = { |voice, what| (what == \loaded).if { heard = heard + 1 } };
+		p.hear(['/drizzle/unloaded', \drizzle]);
+		p.voice(\drizzle).addDependant(listener);
+		p.hear(['/drizzle/level', -20, -30]);
+		this.assert(p.voice(\drizzle).loaded.not, "a level may be its last");
+		2.do { |index| p.hear(['/drizzle/gain', -3 - index]) };
+		this.assert(p.voice(\drizzle).loaded, "a server that was started again has the voice again");
+		this.assertEquals(heard, 1, "which is told once")
+	}
+
+	test_silenceIsShown {
+		var heard = Set.new, listener = { |who, what, peak| (what == \level and: { peak == -120 }).if { heard.add(who.name) } };
+		p.notify;
+		this.await({ p.rain.level.notNil and: { p.master.level.notNil } }, "levels are told");
+		[p.rain, p.master].do { |each| each.addDependant(listener) };
+		p.instVarPut(\heard, Main.elapsedTime - 60);
+		p.look;
+		[p.rain, p.master].do { |each| each.removeDependant(listener) };
+		this.assertEquals(heard, Set[\rain, \master], "meters fall where the server says nothing")
+	}
+
+	test_anotherOneEnds {
+		var other = Petrichor("127.0.0.1", port), before;
+		[p, other].do(_.notify);
+		this.await({ p.rain.latent.notNil }, "the server tells");
+		other.free;
+		0.2.wait;
+		before = p.silence;
+		this.await({ p.silence < 0.15 }, "it tells the one that is left", 0.5);
+		other = Petrichor("127.0.0.1", port);
+		other.notify;
+		other.notify(false);
+		0.2.wait;
+		this.await({ p.silence < 0.15 }, "also where another one wants no more", 0.5)
 	}
 
 	test_presets {
@@ -268,6 +311,29 @@ TestPetrichor : UnitTest {
 		this.assertEquals([stream.out, stream.target, stream.addAction, stream.fill], [6, group, \addAfter, 16384],
 			"a bus, a group, an addAction, and a fill within the ring");
 		Server.all.remove(server)
+	}
+
+	test_streamsHoldThreeBlocks {
+		var server = Server(\nowhere, NetAddr("127.0.0.1", 57999), ServerOptions.new.blockSize_(2048));
+		this.assertEquals(PetrichorStream(p.streamAddress, server, 0, 4096).fill, 6144, "one is played, two are on their way");
+		Server.all.remove(server)
+	}
+
+	test_aServerElsewhere {
+		var remedy = { |host| PetrichorStream(NetAddr(host, 9001), Server.default).remedy };
+		this.assert(remedy.("127.0.0.1").isNil, "nothing is wrong with a server here");
+		this.assert(remedy.("192.168.1.9").contains("bindAddress"), "one elsewhere needs a scsynth that hears it")
+	}
+
+	test_stripsComeOneByOne {
+		var gui;
+		p.notify;
+		this.await({ p.voices.size == 2 }, "the voices are told");
+		gui = p.gui;
+		this.assert(gui.strips.isEmpty, "the window is there first");
+		this.await({ gui.strips.size == 1 }, "then a strip", 1);
+		this.await({ gui.strips.size == 2 }, "and the next", 1);
+		gui.close
 	}
 
 	test_window {
