@@ -115,9 +115,14 @@ def recording_patch(sources: list[str], folder: Path) -> str:
     return "\n".join(head + objects + [f"#X connect {wire};" for wire in wires]) + "\n"
 
 
-def read_recording(path: Path) -> np.ndarray:
-    """Return what Pd recorded, from the first frame that is not silent. Shape [frames, 2], float32."""
+def read_recording(path: Path, fade: int = 0) -> np.ndarray:
+    """Return what Pd recorded, from the first frame that is not silent. Shape [frames, 2], float32.
+
+    Args:
+        path: The recording.
+        fade: Frames of a fade-in, from a first frame of silence, which are left out.
+    """
     sound, _ = soundfile.read(path, dtype="float32", always_2d=True)
     heard = np.flatnonzero(np.any(sound != 0, axis=1))
     assert len(heard), f"{path.name}: {len(sound)} frames of silence"
-    return sound[heard[0] :]
+    return sound[heard[0] + max(0, fade - 1) :]

@@ -83,3 +83,12 @@ def test_server_starts_late() -> None:
         with OscSocket(port) as server:
             wait_for(lambda: pd.send("go", 1) or server.read(), 30)
         assert server.received[0] == ("/bird/intensity", [0.5])
+
+
+def test_an_unknown_name_is_not_looked_up_for_every_message() -> None:
+    with PureData(patch(["version"], "bird no..name 9000")) as pd:
+        for _ in range(100):
+            pd.send("go", 1)
+        pd.send("pd", "quit")
+        pd.wait_end()
+        assert 1 <= pd.output.count("bad host") <= 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from petrichor.osc import encode
 from tests.patches.osc_socket import OscSocket
 from tests.patches.process import PATCHES, free_port, wait_for
 from tests.patches.pure_data import PureData
@@ -129,6 +130,44 @@ def test_levels_are_led_there_as_amplitudes(played: tuple[PureData, OscSocket]) 
     steps = np.diff([10 ** (level / 20) for level in (0.0, *levels)])
     assert len(steps) > 3
     assert np.allclose(steps[1:], steps[1], atol=0.02)
+
+
+def test_a_fade_goes_on_though_the_server_tells_its_own_values_back(played: tuple[PureData, OscSocket]) -> None:
+    """As it does where Pd stands still for a third of a second: the value that was sent last has rested."""
+    pd, control = played
+    pd.send("fade", 2)
+    pd.send("scene", 2)
+    voice = last_led(control, 4)
+    control.answer(encode(f"/{voice}/gain", gains(control, voice)[2]))
+    level = dict(scenes()[1])[f"/{voice}/gain"]
+    wait_for(lambda: control.read() and gains(control, voice)[-1] == level, 10, lambda: str(gains(control, voice)))
+
+
+def test_a_level_that_somebody_else_sets_ends_a_fade(played: tuple[PureData, OscSocket]) -> None:
+    pd, control = played
+    pd.send("fade", 10)
+    pd.send("scene", 2)
+    voice = last_led(control, 4)
+    control.answer(encode(f"/{voice}/gain", -47.11))
+    control.answer(encode("/fail", f"/{voice}", "heard"))
+    pd.wait_line(f"^{voice}: fail heard")
+    pd.send("scene", 2)
+    wait_for(lambda: control.read() and -47.11 in gains(control, voice), 10, lambda: str(gains(control, voice)))
+
+
+def last_led(control: OscSocket, least: int) -> str:
+    """Return the voice that a level was sent to last, once it has been sent so many: an answer goes to its sender."""
+
+    def voice() -> str:
+        return control.received[-1][0].split("/")[1]
+
+    wait_for(lambda: control.read() and len(gains(control, voice())) >= least, 30, lambda: str(control.received))
+    return voice()
+
+
+def gains(control: OscSocket, voice: str) -> list[float]:
+    """Return the levels that were sent to a voice, as far as they were read."""
+    return [round(float(str(args[0])), 2) for address, args in control.received if address == f"/{voice}/gain"]
 
 
 def test_the_scene_begins_again_where_the_server_was_started_anew(tmp_path: Path) -> None:
