@@ -1,8 +1,9 @@
 """For how long processes were kept from a core while they had something to do, as the kernel counts it.
 
 Linux adds up in `/proc/PID/schedstat` how long a thread ran and how long it waited in a core's queue
-(https://www.kernel.org/doc/html/latest/scheduler/sched-stats.html), and in `/proc/PID/stat` how often it waited for
-memory that had to be read from a disk. Here both are looked at again and again, so that they are known for any moment.
+(https://www.kernel.org/doc/html/latest/scheduler/sched-stats.html), in `/proc/PID/stat` how often it waited for memory
+that had to be read from a disk, and in `/proc/stat` for how long a virtual machine's host kept its processors. All are
+looked at again and again, so that they are known for any moment.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEPT = 10_000  # differences
+HOST = 0  # in place of a process
+STOLEN, TICK = 8, 0.01  # place in the first line of `/proc/stat`, and its unit in seconds
 MAJOR_FAULTS = 9  # place in `/proc/PID/stat`, counted from behind the name
 
 
@@ -50,10 +53,11 @@ class Waits:
 
     def look(self, processes: Mapping[int, str], now: float) -> None:
         """Look at some processes, number → name, at a time of the steady clock; at 10 times a second, say."""
-        found = {process: wait for process in processes if (wait := _read(process)) is not None}
+        named = {**processes, HOST: "host (all cores)"}
+        found = {process: wait for process in named if (wait := _read(process)) is not None}
         for process, wait in found.items():
             if process in self._last:
-                self._seen.append((self._looked, now, processes[process], wait - self._last[process]))
+                self._seen.append((self._looked, now, named[process], wait - self._last[process]))
         self._last, self._looked = found, now
 
     def between(self, begin: float, end: float) -> dict[str, Wait]:
@@ -69,6 +73,9 @@ def _read(process: int) -> Wait | None:
     """Return all that a process has waited so far, or None where it is gone or the system does not count it."""
     folder = Path(f"/proc/{process}")
     try:
+        if process == HOST:
+            with open("/proc/stat") as file:
+                return Wait(queued=TICK * int(file.readline().split()[STOLEN]))
         ran, queued, _ = map(int, (folder / "schedstat").read_text().split())
         faults = int((folder / "stat").read_text().rpartition(")")[2].split()[MAJOR_FAULTS])
     except (OSError, ValueError):
