@@ -202,8 +202,7 @@ class AudioProcess:
             if awaited.ring.fill < frames:  # it may have written just before it was told
                 self._awaited = awaited
                 self._late_since = self._late_since or now
-                # One that is late again and again, if only by a little each time, would let all run dry in the end.
-                if now - self._late_since <= self._stall and not self._subscribers.run_dry(self._timeline.position):
+                if now - self._late_since <= self._stall:
                     return False
                 break
             awaited.awaited = 0
