@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import time
 from collections import deque
@@ -12,13 +13,15 @@ from multiprocessing.process import BaseProcess
 
 from petrichor.audio import AudioOptions, run_audio
 from petrichor.bell import Bell
-from petrichor.orders import Quit
+from petrichor.orders import Place, Quit
 from petrichor.processes import backoff, collect_process, end_process, start_process
 from petrichor.segment import Segment
 
 log = logging.getLogger(__name__)
 HANG = 1.5  # seconds without a sign of life, after which the audio process is killed; it gives one ten times a second
 QUICK = 1.0  # seconds: a process that dies within them died of its start, and the next one waits
+FALL = 0.1  # seconds in which the mix goes to silence
+LAST = 1 << 62  # position of the mix that is never reached: no cue comes after it
 MOST_ORDERS = 10_000  # that wait for the audio process; more is a process that is gone
 
 
@@ -135,6 +138,11 @@ class AudioHost:
             self._process.kill()
         self.flush()
         return False
+
+    def fall_silent(self) -> None:
+        """Let the mix glide to silence, whatever cues are to come, and wait until it has."""
+        self.order(Place(None, {"gain": -math.inf}, LAST))
+        time.sleep(FALL)
 
     def close(self) -> None:
         """Ask the process to end, and see that it does."""

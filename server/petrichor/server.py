@@ -7,7 +7,6 @@ that something waits for. It never touches audio.
 from __future__ import annotations
 
 import logging
-import math
 import multiprocessing
 import select
 import signal
@@ -32,7 +31,7 @@ from petrichor.guard import LOOPBACK
 from petrichor.hosted_voice import HostedVoice
 from petrichor.levels import INTERVAL, level_messages
 from petrichor.live_set import EMPTY
-from petrichor.orders import Detached, Place, Recording, Started
+from petrichor.orders import Detached, Recording, Started
 from petrichor.picture import take_picture
 from petrichor.priority import CONTROL, realtime_priority
 from petrichor.processes import process_context
@@ -50,8 +49,6 @@ from petrichor.wire import Wire, bind
 log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between two looks at whether the other processes live
 DEVICE_PATIENCE = 10.0  # seconds to wait for word of a sound device
-FALL = 0.1  # seconds to the end, in which what is heard goes to silence
-LAST = 1 << 62  # position of the mix that is never reached: no cue comes after it
 FOLLOW = 0.02  # seconds between two looks at how far the mix has come, while cues are on their way
 
 
@@ -223,8 +220,7 @@ class Server:
         """Let what is heard or recorded end by a glide to silence: the first thing of the end."""
         meters, card = self._segment.meters, self._segment.card
         if int(meters["subscribers"]) or int(card["active"]) or self._desk.commands.recording:
-            self._audio.order(Place(None, {"gain": -math.inf}, LAST))
-            time.sleep(FALL)
+            self._audio.fall_silent()
 
     def _turn(self) -> None:
         """Wait for something, and do what is to be done."""
@@ -281,7 +277,6 @@ class Server:
         if now >= self._next_levels and len(self._clients):
             self._next_levels = now + INTERVAL
             self._wire.announce_bundle(level_messages(self._segment, self._supervisor.voices))
-
         if self._console is not None and now >= self._next_picture:
             self._next_picture = now + PICTURES
             where = f"OSC on {self.options.host}:{self.port}, streams on {self.stream_port}"

@@ -73,9 +73,8 @@ class Takes:
         return [cast.take for cast in (self._coming, self._playing, self._leaving) if cast is not None]
 
     def held(self, controls: Controls) -> np.ndarray | None:
-        """Return where a take that begins with such controls is held: where the newest that is heard is, if they do."""
-        heard = [cast for cast in (self._coming, self._playing) if cast is not None]
-        newest = next((cast for cast in heard if cast is not self._coming or cast.wanted), None)
+        """Return where a take that begins with such controls is held, if they do: where the newest wanted one is."""
+        newest = self._coming if self._coming is not None and self._coming.wanted else self._playing
         return newest.take.latent if controls.freeze and newest is not None else None
 
     def expect(self, controls: Controls) -> None:

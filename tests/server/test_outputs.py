@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -21,9 +23,11 @@ from petrichor.osc import encode, parse_datagram
 from tests.live_server import Listener, wait_until
 from tests.patches.card_ears import hear_card
 from tests.patches.jack import Jack
+from tests.sound import level
 
 RATE = 48000
 VOICES = {"a": PROBES["probe-1"]}
+TRIES = 4  # of which one has to be whole: this machine may stand still
 
 
 def sound_it(rig: Rig) -> None:
@@ -139,6 +143,35 @@ def test_several_listeners_of_their_own_pace_and_fill_hear_it_whole(rig: Rig) ->
             assert longest_silence(sound) < 16
             assert largest_step(sound)[0] < CLICK
         assert rig.status()["subscribers"] == 3
+
+
+def test_listener_that_holds_little_misses_nothing_for_one_voice(rig: Rig) -> None:
+    """All others would be missed with it, if it were waited for any longer than such a listener can wait."""
+    rig.client.send("/a/intensity", 1.0)
+    missed = []
+    with Ears(EarsOptions(rig.stream_port, fill=1024)) as ears:
+        ears.wait_played(RATE)
+        for _ in range(TRIES):
+            before = ears.figure("underruns")
+            os.kill(rig.renderer("a"), signal.SIGKILL)
+            rig.client.wait("/a/loaded")
+            ears.wait_played(ears.played + RATE // 4)
+            missed.append(ears.figure("underruns") - before)
+            if not missed[-1]:
+                return
+    pytest.fail(f"each time blocks were missed: {missed}")
+
+
+def test_last_sound_is_no_cut(rig: Rig) -> None:
+    """Ctrl-C in the middle of a tone: it goes to silence before everything ends."""
+    with Ears(EarsOptions(rig.stream_port)) as ears:
+        ears.wait_for(RATE // 2)
+        rig.process.send_signal(signal.SIGINT)
+        rig.process.wait(30)
+        sound = ears.came(RATE // 4, ears.received)
+    assert level(sound[: RATE // 10]) > 0.05
+    assert np.abs(sound[-64:]).max() < 1e-3
+    assert largest_step(sound)[0] < CLICK
 
 
 def test_listener_that_reads_nothing_and_one_that_vanishes_hold_up_nobody(rig: Rig) -> None:

@@ -50,10 +50,7 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
         CheckpointError: The run has no checkpoint, or one of another recipe.
         ExportError: The conversion failed or changed the sound, or no epoch that was assessed is worth it.
     """
-    kept = NAME if last or not (run / BEST).is_file() else BEST
-    if kept == NAME and not last and (run / QUALITY).is_file():
-        reason = f"none of the epochs in {QUALITY} was kept, for all copy what they learned from (fit.most_copies)"
-        raise ExportError(f"{run}: {reason}: train on more recordings, or export the last weights by --last")
+    kept = NAME if last else _nearest(run)
     progress = _progress(run, kept, recipe, data)
     trained = build_generator(recipe, data.frames)
     load_averaged(run, trained, kept)
@@ -79,6 +76,16 @@ def export(run: Path, data: Dataset, recipe: Recipe, out: Path, last: bool = Fal
     info = _describe(recipe, data, output, progress.step, figures, explored)
     write_voice(out, info, networks[chosen], explored.arrays(), data.credits)
     return figures
+
+
+def _nearest(run: Path) -> str:
+    """Name the weights that were nearest, or the last ones of a run that was never assessed."""
+    if (run / BEST).is_file():
+        return BEST
+    if (run / QUALITY).is_file():
+        reason = f"none of the epochs in {QUALITY} was kept, for all copy what they learned from (fit.most_copies)"
+        raise ExportError(f"{run}: {reason}: train on more recordings, or export the last weights by --last")
+    return NAME
 
 
 def _progress(run: Path, kept: str, recipe: Recipe, data: Dataset) -> Progress:

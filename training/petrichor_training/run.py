@@ -185,10 +185,8 @@ def check_recipe(folder: Path, progress: Progress, recipe: Recipe, data: Dataset
         CheckpointError: It was not.
     """
     wanted = plain(recipe)
-    cache = progress.settings.get("cache")
-    if cache != data.summary["fingerprint"] and (
-        cache is not None or recipe.streams
-    ):  # runs of clips did not tell once
+    cache = progress.settings.get("cache")  # of clips, older runs do not tell it
+    if cache != told(data)["cache"] and (cache is not None or recipe.streams):
         reason = "was begun on another cache, of which levels, latents and what is kept apart mean something else"
         raise CheckpointError(folder, f"{reason}: begin a new run")
     if progress.settings.get("base") != recipe.base:
