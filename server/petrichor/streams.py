@@ -81,6 +81,7 @@ class _Subscription:
 
     @property
     def key(self) -> tuple[Address, ScsynthTarget | None]:
+        """What no two subscriptions that play have in common."""
         return self.source, self.subscriber.request.target
 
 

@@ -89,6 +89,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     def times(count: int) -> int:
+        """Return how many trials are made of so many."""
         return max(2, round(count * (QUICK if options.quick else 1)))
 
     folder = default_voices()

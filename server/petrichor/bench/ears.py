@@ -196,6 +196,7 @@ class _Listener:
         self._gaps = 0
 
     def run(self) -> None:
+        """Listen until told to stop."""
         self._subscribe()
         primed = False
         due = math.inf

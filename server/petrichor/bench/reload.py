@@ -45,6 +45,7 @@ def measure_reload(times: int) -> list[Figure]:
     """
 
     def replace(rig: Rig, index: int) -> tuple[float, float]:
+        """Replace the file by that of the other pitch."""
         name = ("probe-2", "probe-1")[index % 2]
         return rig.replace("a", PROBES[name]), PITCHES[name]
 
@@ -66,6 +67,7 @@ def measure_recovery(times: int) -> list[Figure]:
     """
 
     def kill(rig: Rig, index: int) -> tuple[float, float]:
+        """Kill the renderer, and ask for the other pitch."""
         time.sleep(CALM)
         octave = OTHER * (index % 2 == 0)
         killed = time.monotonic()
