@@ -33,6 +33,7 @@ from petrichor.limiter import LOOKAHEAD
 from petrichor.mixer import Mixer
 from petrichor.orders import Attach, ClearCues, Cued, Detach, Detached, Place, Quit, Record, Recording, Started
 from petrichor.pace import Pace
+from petrichor.patience import Patience
 from petrichor.priority import AUDIO, use_realtime_priority
 from petrichor.processes import SWITCH_INTERVAL, name_process
 from petrichor.recording import Recorder
@@ -46,11 +47,10 @@ IDLE_STEP = 0.005  # seconds between two looks at the system's clock while nobod
 HOUSEKEEPING = 0.1  # seconds between two levels; expiries and the check that the server is still there go along
 DATAGRAMS = 64  # taken between two mixes, so that a flood cannot hold up the mix
 STREAM_RATE = 20_000  # datagrams in a second that one source may send; a patch pulls a few hundred times
-STALL = 0.03  # seconds after which a renderer that owes sound is concealed: within the default fill of a stream
-LEAST_STALL = 0.004  # the same where an output holds so little that all voices would be missed by it before
-WAITED = 0.5  # of what the output that holds least holds: for so long it may be waited for one voice
 RESYNC = 0.5  # seconds of backlog after which the system's clock starts anew rather than racing to catch up
 CARD_LOST = 0.5  # seconds without a callback, after which the sound card leads no more
+CARD_HOLDS = 0.7  # of its lead, at the least, while it plays: it takes up to half of it at once
+CARD_DRY = 0.5  # of its lead: with less its next callback misses some
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,7 @@ class AudioProcess:
         self._hear_recorder, self._recorder_bell = Bell.pair()
         self._block = max(64, min(BLOCK, (options.ahead - LOOKAHEAD) // 2))  # what renderers keep ready
         self._running = True
-        self._stall = STALL
-        self._late_since: float | None = None
+        self._patience = Patience(options.rate)
         self._awaited: Slot | None = None
         self._idle_start: tuple[float, int] | None = None
         self._server = multiprocessing.parent_process()
@@ -136,8 +135,7 @@ class AudioProcess:
 
     def _sleep(self) -> None:
         patience = IDLE_STEP if self._leaderless else HOUSEKEEPING / 4
-        if self._late_since is not None:
-            patience = min(patience, max(0.0, self._late_since + self._stall - time.monotonic()) + 1e-4)
+        patience = min(patience, self._patience.left(time.monotonic()) + 1e-4)
         sources: list[Any] = [self._socket, self._wake, self._hear_recorder]
         heard, _, _ = select.select(sources, [], [], patience)
         for source in heard:
@@ -172,8 +170,8 @@ class AudioProcess:
         demand = self._demand(now)
         timeline, mixer = self._timeline, self._mixer
         before = timeline.position
-        if before >= demand:
-            self._late_since = None  # nobody waits any more, as the one did who has left
+        if before < demand:
+            self._patience.want(now, before, self._runs_dry(before))
         while timeline.position < demand:
             frames = min(self._block, demand - timeline.position)
             if not self._ready(frames, now):
@@ -184,6 +182,8 @@ class AudioProcess:
             for slot in mixer.channels:
                 if self._segment[slot].ring.fill < self._segment[slot].low:
                     self._bells[slot].ring()
+        if timeline.position >= demand:
+            self._patience.satisfied()  # also where the one has left who wanted more
         if timeline.position > before:
             self._clock.note(timeline.position, now)
         for datagram, address in self._subscribers.blocks(timeline, now):
@@ -196,18 +196,22 @@ class AudioProcess:
         if self._awaited is not None:
             self._awaited.awaited = 0
             self._awaited = None
-        while (slot := self._mixer.awaited(frames)) is not None:  # one after the other: most come at the same time
+        for slot in self._mixer.awaited(frames):  # one after the other: most come at the same time
             awaited = self._segment[slot]
             awaited.awaited = frames
-            if awaited.ring.fill < frames:  # it may have written just before it was told
+            # It may have written just before it was told.
+            if awaited.ring.fill < frames and self._patience.wait(slot, now):
                 self._awaited = awaited
-                self._late_since = self._late_since or now
-                if now - self._late_since <= self._stall:
-                    return False
-                break
+                return False
             awaited.awaited = 0
-        self._late_since = None
+        self._patience.served()
         return True
+
+    def _runs_dry(self, position: int) -> bool:
+        card = self._segment.card
+        if card["active"] and position - int(card["position"]) < CARD_DRY * int(card["lead"]):
+            return True
+        return self._subscribers.run_dry(position)
 
     @property
     def _leaderless(self) -> bool:
@@ -243,9 +247,9 @@ class AudioProcess:
             host = int.from_bytes(socket.inet_aton(row.address[0]), "big")
             listeners[i] = (host, row.address[1], row.fill, row.rate, row.underruns)
         hold = self._subscribers.hold()
-        if card["active"]:  # it takes up to half of its lead at once
-            hold = min(hold, 0.7 * int(card["lead"]) / self._options.rate)
-        self._stall = min(STALL, max(LEAST_STALL, WAITED * hold))
+        if card["active"]:
+            hold = min(hold, CARD_HOLDS * int(card["lead"]) / self._options.rate)
+        self._patience.allow(hold)
         meters["beat"] = now
         meters["subscribers"] = len(rows)
         meters["underruns"] = sum(row.underruns for row in rows) + int(card["underruns"])

@@ -19,6 +19,8 @@ from petrichor.ring import Ring
 
 REJOIN = 0.01  # seconds of the crossfade from concealment back to live sound
 HISTORY = 0.5  # seconds of past that concealment uses
+RELAPSE = 1.0  # seconds of live sound, after which a renderer that is late again is not one that cannot keep up
+LEAST_PAUSE, LONGEST_PAUSE = 0.05, 0.4  # seconds that one that cannot is left alone for, twice as long each time
 
 
 def stereo_gains(strip: Strip) -> tuple[float, float]:
@@ -59,6 +61,9 @@ class Channel:
         self._stand_in: Next | None = None
         self._way_back: Changeover | None = None  # from what stands in to live sound
         self._stale = 0  # frames that were written when the renderer fell silent: what is left of them is not played
+        self._live = int(RELAPSE * rate)  # frames since its sound last was live again
+        self._pause = 0  # frames for which it is left alone when it falls silent
+        self._paused = 0  # what is left of them
 
     @property
     def done(self) -> bool:
@@ -77,7 +82,8 @@ class Channel:
     def ready(self, frames: int) -> bool:
         """Whether live sound for the next frames is there; a renderer that fell silent has to have caught up."""
         if self.concealing:
-            return self._ring.fill >= max(frames, self._recovered) and self._ring.written > self._stale
+            caught_up = self._ring.fill >= max(frames, self._recovered) and self._ring.written > self._stale
+            return caught_up and self._paused <= 0
         return self._ring.fill >= frames
 
     @property
@@ -99,8 +105,10 @@ class Channel:
         if not live:
             out[:] = self._conceal(frames, written)
             self.concealed += frames
+            self._paused -= frames
         elif self._stand_in is None:
             self._ring.read_into(out)
+            self._live += frames
         else:
             out[:] = self._rejoin(self._stand_in, frames)
         if not self._fade.full:
@@ -112,12 +120,20 @@ class Channel:
     def _conceal(self, frames: int, written: int) -> np.ndarray:
         if not self.concealing:
             self._stale = written  # no more than was too little: a renderer that is done since then writes no more
+            self._paused = self._pause = self._next_pause()
+            self._live = 0
         if self._stand_in is None:
             self._stand_in = self._continuation()
         elif self._way_back is not None:  # it fell silent again on its way back, which is gone to its end all the same
             self._way_back.new = self._continuation()
             self._stand_in, self._way_back = self._way_back.next, None
         return self._stand_in(frames)
+
+    def _next_pause(self) -> int:
+        """Return for how long to leave it alone: one that falls silent again and again holds up the mix each time."""
+        if self._live >= RELAPSE * self._rate:
+            return 0
+        return max(int(LEAST_PAUSE * self._rate), min(2 * self._pause, int(LONGEST_PAUSE * self._rate)))
 
     def _continuation(self) -> Next:
         return Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate).next

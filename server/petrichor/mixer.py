@@ -6,6 +6,7 @@ Lives in the audio process. A reload is two channels of one voice crossfading.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -65,12 +66,11 @@ class Mixer:
         for part in self._parts:
             part.clear(through)
 
-    def awaited(self, frames: int) -> int | None:
-        """Return a slot that is worth waiting for: it has not the next frames live, and is not concealed already."""
+    def awaited(self, frames: int) -> Iterator[int]:
+        """Give the slots that are worth waiting for: without the next frames live, and not concealed already."""
         for slot, channel in self.channels.items():
             if not (channel.ready(frames) or channel.concealing):
-                return slot
-        return None
+                yield slot
 
     def mix(self, frames: int) -> tuple[np.ndarray, int]:
         """Mix the next frames.

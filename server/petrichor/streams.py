@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from petrichor.errors import MessageError
@@ -120,9 +121,15 @@ class Subscribers:
 
     def demand(self) -> int | None:
         """Return the timeline position (frames) that the leader needs mixed; None: nobody listens just now."""
-        since = self._now - PAUSED_AFTER
-        listening = (each.subscriber for each in self._active() if each.subscriber.last_heard >= since)
-        return max((subscriber.demand() for subscriber in listening), default=None)
+        return max((subscriber.demand() for subscriber in self._listening()), default=None)
+
+    def run_dry(self, position: int) -> bool:
+        """Return whether one of those that listen holds less than half of what it wants to, with what is mixed.
+
+        Args:
+            position: The timeline's, in frames.
+        """
+        return any(subscriber.runs_dry(position) for subscriber in self._listening())
 
     def blocks(self, timeline: Readable, now: float) -> Outgoing:
         """Return the sound that can be sent now, a bounded number of datagrams for each subscriber.
@@ -153,6 +160,10 @@ class Subscribers:
     def status(self) -> list[SubscriberStatus]:
         """Return what is known of each subscriber that has pulled."""
         return [_status(each) for each in self._active()]
+
+    def _listening(self) -> Iterator[Subscriber]:
+        since = self._now - PAUSED_AFTER
+        return (each.subscriber for each in self._active() if each.subscriber.last_heard >= since)
 
     def _active(self) -> list[_Subscription]:
         return [each for each in self._by_token.values() if each.subscriber.pulled]

@@ -104,6 +104,15 @@ class Subscriber:
             self._progress = now
             self.resends += 1
 
+    def runs_dry(self, position: int) -> bool:
+        """Whether it holds, with what is mixed already, less than half of what it wants to hold, and plays.
+
+        Args:
+            position: The timeline's, in frames.
+        """
+        request = self.request
+        return self._rpos > 0 and self._source.reach(position) - self._rpos < (request.fill - request.block) / 2
+
     def demand(self) -> int:
         """Return the timeline position (frames) up to which it needs the mix."""
         return self._source.needed_for(self._wanted)
@@ -152,6 +161,10 @@ class _Source:
         That delay is made up for over several calls: as long as too little comes out, more is asked for.
         """
         return self._position + math.ceil(max(0, wanted - self.produced) * self._ratio)
+
+    def reach(self, position: int) -> float:
+        """Return the stream position up to which it can be made from a timeline that has come to `position`."""
+        return self.produced + (position - self._position) / self._ratio
 
     def produce(self, wanted: int, timeline: Readable) -> bool:
         """Make what the timeline allows, up to `wanted` or a little more. Returns whether it had to jump."""

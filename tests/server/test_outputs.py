@@ -162,6 +162,27 @@ def test_listener_that_holds_little_misses_nothing_for_one_voice(rig: Rig) -> No
     pytest.fail(f"each time blocks were missed: {missed}")
 
 
+def test_a_voice_that_cannot_keep_up_lets_nobody_run_dry(rig: Rig) -> None:
+    """It gets half of the time that it needs: late by a little each time, and never for long."""
+    rig.client.send("/a/intensity", 1.0)
+    renderer, missed = rig.renderer("a"), []
+    with Ears(EarsOptions(rig.stream_port, fill=4096)) as ears:
+        ears.wait_played(RATE)
+        for _ in range(TRIES):
+            before, filled = ears.figure("underruns"), int(str(rig.status()["concealed"]))
+            end = time.monotonic() + 1.5
+            while time.monotonic() < end:
+                os.kill(renderer, signal.SIGSTOP)
+                time.sleep(0.02)
+                os.kill(renderer, signal.SIGCONT)
+                time.sleep(0.0005)
+            missed.append(ears.figure("underruns") - before)
+            if not missed[-1]:
+                assert int(str(rig.status()["concealed"])) > filled + 100, "ms: or nothing was tried"
+                return
+    pytest.fail(f"each time blocks were missed: {missed}")
+
+
 def test_last_sound_is_no_cut(rig: Rig) -> None:
     """Ctrl-C in the middle of a tone: it goes to silence before everything ends."""
     with Ears(EarsOptions(rig.stream_port)) as ears:

@@ -229,6 +229,19 @@ def test_what_the_one_holds_that_holds_least() -> None:
     assert server.subscribers.hold() == (512 - BLOCK) / RATE
 
 
+def test_one_that_runs_dry_is_seen_before_it_is() -> None:
+    server = Server()
+    patch = Patch(server)
+    assert not server.subscribers.run_dry(0), "it has not begun"
+    run(server, [patch], 20)
+    position = server.timeline.position
+    assert not server.subscribers.run_dry(position)
+    patch.play(1152)
+    patch.pull()
+    assert server.subscribers.run_dry(position)
+    assert not server.subscribers.run_dry(position + 1152)
+
+
 def test_scsynth_is_answered_itself() -> None:
     server = Server()
     request = encode("/subscribe", "scsynth", 2, BLOCK, 1024, RATE, 57110, 7, 32768, 3)
