@@ -61,6 +61,7 @@ class StreamServer:
         self._loss = loss
         self._dice = random.Random(1)
         self.lost = 0
+        self._held_until = 0.0
         self._status: list[SubscriberStatus] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="stream server")
@@ -77,6 +78,10 @@ class StreamServer:
     def status(self) -> list[SubscriberStatus]:
         """Return the subscribers as of the last turn of the loop."""
         return self._status
+
+    def hold(self, seconds: float) -> None:
+        """Send no sound for so long."""
+        self._held_until = time.monotonic() + seconds
 
     def wait(self, condition: Callable[[list[SubscriberStatus]], bool], timeout: float = 30) -> None:
         """Return once `condition` holds for the subscribers' status."""
@@ -96,7 +101,7 @@ class StreamServer:
             now = time.monotonic()
             self._subscribers.expire(now)
             self._timeline.position = max(self._timeline.position, self._subscribers.demand() or 0)
-            for datagram, address in self._subscribers.blocks(self._timeline, now):
+            for datagram, address in [] if now < self._held_until else self._subscribers.blocks(self._timeline, now):
                 if self._dice.random() < self._loss:
                     self.lost += 1
                 else:

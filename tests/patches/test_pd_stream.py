@@ -10,7 +10,7 @@ import pytest
 
 from tests.patches.process import free_port, wait_for
 from tests.patches.pure_data import PureData, read_recording, recording_patch
-from tests.patches.stream_server import StreamServer, assert_exact, assert_pure, noise, sine
+from tests.patches.stream_server import PERIOD, StreamServer, assert_exact, assert_pure, noise, sine
 
 FILL = 16384  # a third of a second: a test machine may be busy
 SOURCE = 11  # number of the first object in a recording patch
@@ -95,6 +95,24 @@ def test_starts_before_the_server_and_survives_its_restart(tmp_path: Path, sound
     first = heard[:start]
     silent = np.flatnonzero(np.all(first == 0, axis=1))
     assert_exact(first[: silent[0]], sound)
+
+
+def test_sound_that_goes_on_after_a_silence_fades_in(tmp_path: Path) -> None:
+    with StreamServer(np.full((PERIOD, 2), 0.5, np.float32)) as server:
+        with PureData(recording_patch([petrichor(server.port)], tmp_path)) as pd:
+            server.wait(lambda _: server.position > 48000)
+            server.hold(0.7)
+            server.wait(lambda status: status[0].underruns > 0)
+            missed = server.position
+            server.wait(lambda _: server.position > missed + 48000)
+            finish(pd)
+    heard = read_recording(tmp_path / "0.wav", FADE)[:, 0]
+    silent = np.flatnonzero(heard == 0)
+    assert len(silent) > 0.1 * 48000
+    assert heard[silent[0] - 1] == 0.5, "the samples were the server's"
+    back = heard[silent[-1] + 1 :]
+    assert np.diff(back).max() < 0.002 and back[0] < 0.002
+    assert (back[480:] == 0.5).all()
 
 
 def test_it_asks_again_from_the_port_it_has(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from petrichor.bench.rig import PITCHES, PROBES, Rig
 from petrichor.voice_file import read_voice
 
 REACH = {"stream": 100.0, "clip bird": 50.0, "clip rain": 10.0}  # times real time
+SHORT = 5.0  # seconds of sound
 FILL = 4096
 AHEAD = 2048  # frames, 43 ms: each wake-up of so many processes finds cold caches, and makes up to 4 hops for it
 TRIES = 2  # at each number: other work of a shared machine may spoil one
@@ -26,27 +27,28 @@ SECONDS = 10.0  # that a number of voices has to hold out
 LOWEST, HIGHEST = -2.0, 1.0  # octaves of the lowest and the highest voice
 
 
-def measure_speed(voices: Sequence[Path], repeats: int, long: float, short: float = 5.0) -> list[Figure]:
+def measure_speed(voices: Sequence[Path], repeats: int, work: float) -> list[Figure]:
     """Render each voice offline, a short and a long piece: the difference is free of loading and opening.
 
     Args:
         voices: Voice files.
         repeats: How often; medians count.
-        long: Seconds.
-        short: Seconds.
+        work: Seconds by which a long piece would take longer than a short one at the speed that is to be reached.
     """
     figures = []
     for path in voices:
-        took = np.median([[_render(path, seconds) for seconds in (short, long)] for _ in range(repeats)], axis=0)
         info = read_voice(path).info
         kind = "stream" if info.kind == "stream" else "clip rain" if info.inversion is not None else "clip bird"
         reach = REACH[kind]
-        times = (long - short) / (took[1] - took[0]) if took[1] > took[0] else float("nan")  # too noisy a machine
+        took = np.array([_render(path, SHORT + work * reach) - _render(path, SHORT) for _ in range(repeats)])
+        took[took <= 0] = np.nan  # too noisy a machine
+        times = work * reach / took
+        values = {"times": np.median(times), "least": times.min(), "most": times.max()}
         figures.append(
             Figure(
                 f"{path.stem} ({info.kind}) offline, one core",
-                {"times": times},
-                "× real time",
+                {name: float(value) for name, value in values.items()},
+                f"× real time, {repeats} times {work * reach:.0f} s",
                 f"≥ {reach:.0f}",
                 reach,
                 "times",

@@ -100,9 +100,7 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     soak = SoakOptions(options.minutes, options.messages, options.reload, options.kill, ahead=options.ahead)
     measures: dict[str, Callable[[], list[Figure]]] = {
         "latency": lambda: measure_latency(times(200), options.fill, options.ahead),
-        "speed": lambda: measure_speed(
-            [PROBES["probe-1"], *voices, *classic], times(3), 15.0 if options.quick else 45.0
-        ),
+        "speed": lambda: measure_speed([PROBES["probe-1"], *voices, *classic], times(7), 0.1 if options.quick else 1.0),
         "voices": lambda: _voices([PROBES["probe-1"], *streams], counts, options.quick),
         "reload": lambda: measure_reload(times(20)),
         "recovery": lambda: measure_recovery(times(20)) + measure_audio_recovery(times(10)),
