@@ -98,14 +98,16 @@ def test_starts_before_the_server_and_survives_its_restart(tmp_path: Path, sound
 
 
 def test_sound_that_goes_on_after_a_silence_fades_in(tmp_path: Path) -> None:
-    with StreamServer(np.full((PERIOD, 2), 0.5, np.float32)) as server:
-        with PureData(recording_patch([petrichor(server.port)], tmp_path)) as pd:
-            server.wait(lambda _: server.position > 48000)
-            server.hold(0.7)
-            server.wait(lambda status: status[0].underruns > 0)
-            missed = server.position
-            server.wait(lambda _: server.position > missed + 48000)
-            finish(pd)
+    with (
+        StreamServer(np.full((PERIOD, 2), 0.5, np.float32)) as server,
+        PureData(recording_patch([petrichor(server.port)], tmp_path)) as pd,
+    ):
+        server.wait(lambda _: server.position > 48000)
+        server.hold(0.7)
+        server.wait(lambda status: status[0].underruns > 0)
+        missed = server.position
+        server.wait(lambda _: server.position > missed + 48000)
+        finish(pd)
     heard = read_recording(tmp_path / "0.wav", FADE)[:, 0]
     silent = np.flatnonzero(heard == 0)
     assert len(silent) > 0.1 * 48000
