@@ -11,6 +11,7 @@ substitution techniques for recovering missing speech segments in packet voice c
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ import numpy as np
 TEMPLATE = 0.01  # seconds that are compared: a whole turn of 100 Hz
 OVERLAP = 0.01  # seconds of a crossfade from one place to the next
 LEAST = 0.05  # seconds that a place has to go on for
+NEAR = 0.08  # seconds before those among which the first is looked for: quickly, for many voices may be late at once
 HIGHEST = 96_000  # Hz from which these grow no more frames: a ring holds 24576 of the past
 Next = Callable[[int], np.ndarray]  # so many frames, Shape [frames, 2], the caller's own
 
@@ -45,7 +47,9 @@ class Concealment:
         self._step = np.zeros(2, np.float32)
         self._useful = len(past) >= 2 * (template + self._overlap + self._least)
         if self._useful:
-            self._position = self._place_like(past[-template:], len(past) - self._least) + template
+            end = len(past) - self._least
+            near = max(0, end - round(NEAR * rate))
+            self._position = near + _place_like(past[-template:], past[near:end]) + template
             self._step = past[-1] - past[self._position - 1]
 
     def next(self, frames: int) -> np.ndarray:
@@ -72,29 +76,47 @@ class Concealment:
                 start, count = self._position, min(most, until)
                 self._position += count
                 return self._past[start : start + count]
-            self._left = self._crossfade()
+            self._left = self._turn
+            self._position = self._again
         piece, self._left = self._left[:most], self._left[most:]
         return piece
 
-    def _crossfade(self) -> np.ndarray:
-        """Move to the place that is most like where the past ends, and return the way there. Shape [overlap, 2]"""
+    @functools.cached_property
+    def _again(self) -> int:
+        """Where it goes on from whenever the past ends: behind the place that is most like its end."""
         overlap = self._overlap
-        old = self._past[-overlap:]
-        place = self._place_like(old, len(self._past) - 2 * overlap - self._least)
-        new = self._past[place : place + overlap]
-        self._position = place + overlap
-        rise = ((np.arange(overlap, dtype=np.float32) + np.float32(0.5)) / overlap)[:, None]
-        return old * (1 - rise) + new * rise
+        return _place_like(self._past[-overlap:], self._past[: -2 * overlap - self._least]) + overlap
 
-    def _place_like(self, template: np.ndarray, end: int) -> int:
-        """Return the first frame of the stretch before `end` that is most like the template, by correlation."""
-        field = self._past[:end].sum(1, dtype=np.float64)
-        wanted = template.sum(1, dtype=np.float64)
-        size = 1 << (len(field) + len(wanted)).bit_length()
-        products = np.fft.irfft(np.fft.rfft(field, size) * np.conj(np.fft.rfft(wanted, size)), size)
-        energy = np.concatenate(([0.0], np.cumsum(np.square(field))))
-        norms = np.sqrt(np.maximum(energy[len(wanted) :] - energy[: -len(wanted)], 1e-12))
-        return int((products[: len(norms)] / norms).argmax())
+    @functools.cached_property
+    def _turn(self) -> np.ndarray:
+        """The way there. Shape [overlap, 2]"""
+        overlap, again = self._overlap, self._again
+        rise = ((np.arange(overlap, dtype=np.float32) + np.float32(0.5)) / overlap)[:, None]
+        return self._past[-overlap:] * (1 - rise) + self._past[again - overlap : again] * rise
+
+
+def _place_like(template: np.ndarray, past: np.ndarray) -> int:
+    """Return the first frame of the stretch of the past that is most like the template, by correlation."""
+    field, wanted = (part[:, 0].astype(np.float64) + part[:, 1] for part in (past, template))
+    size = _fast_size(len(field))  # nothing that goes around its end is looked at
+    products = np.fft.irfft(np.fft.rfft(field, size) * np.conj(np.fft.rfft(wanted, size)), size)
+    energy = np.concatenate(([0.0], np.cumsum(np.square(field))))
+    norms = np.sqrt(np.maximum(energy[len(wanted) :] - energy[: -len(wanted)], 1e-12))
+    return int((products[: len(norms)] / norms).argmax())
+
+
+@functools.cache
+def _fast_size(least: int) -> int:
+    """Return the least even number from `least` on that has no prime factor above 5."""
+    size = least + least % 2
+    while True:
+        rest = size
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return size
+        size += 2
 
 
 class Changeover:
