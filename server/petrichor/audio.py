@@ -196,15 +196,18 @@ class AudioProcess:
         if self._awaited is not None:
             self._awaited.awaited = 0
             self._awaited = None
-        for slot in self._mixer.awaited(frames):  # one after the other: most come at the same time
+        late = list(self._mixer.awaited(frames))
+        for slot in self._patience.wait(late, now):  # one after the other: most come at the same time
             awaited = self._segment[slot]
             awaited.awaited = frames
-            # It may have written just before it was told.
-            if awaited.ring.fill < frames and self._patience.wait(slot, now):
+            if awaited.ring.fill < frames:  # it may have written just before it was told
                 self._awaited = awaited
                 return False
             awaited.awaited = 0
         self._patience.served()
+        for slot in late:
+            if self._patience.blames(slot):
+                self._mixer.channels[slot].leave_alone()
         return True
 
     def _runs_dry(self, position: int) -> bool:
@@ -264,6 +267,7 @@ class AudioProcess:
         mixer = self._mixer
         if isinstance(order, Attach):
             mixer.add(order.slot, self._channel(order))
+            self._patience.forget(order.slot)
         elif isinstance(order, Detach):
             if order.slot in mixer.channels:
                 mixer.channels[order.slot].end(order.fade)
@@ -284,7 +288,8 @@ class AudioProcess:
         slot = self._segment[order.slot]
         ring, part = slot.ring, Part(order.fields)
         ring.place(self._mixer.position)  # so that the renderer's cues have their samples before the first is taken
-        return Channel(ring, part, self._options.rate, order.fade, recovered=slot.low)
+        old = None if order.after is None else self._mixer.channels.get(order.after)
+        return Channel(ring, part, self._options.rate, order.fade, slot.low, None if old is None else old.past)
 
     def _record(self, order: Record) -> None:
         """Finish the recording in progress, if any, and start the one wanted, if any."""

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from petrichor.concealment import Changeover, Concealment, Next
+from petrichor.concealment import Changeover, Concealment, Next, useful
 from petrichor.controls import Strip, strip_of
 from petrichor.cues import Part
 from petrichor.glide import Fade, Glide
@@ -19,8 +19,8 @@ from petrichor.ring import Ring
 
 REJOIN = 0.01  # seconds of the crossfade from concealment back to live sound
 HISTORY = 0.5  # seconds of past that concealment uses
-RELAPSE = 1.0  # seconds of live sound, after which a renderer that is late again is not one that cannot keep up
-LEAST_PAUSE, LONGEST_PAUSE = 0.05, 0.4  # seconds that one that cannot is left alone for, twice as long each time
+LEAST_PAUSE, LONGEST_PAUSE = 0.05, 0.4  # seconds for which one that cannot keep up is left alone
+RELAPSE = 1.0  # seconds of live sound, within which the next time is twice as long
 
 
 def stereo_gains(strip: Strip) -> tuple[float, float]:
@@ -38,6 +38,8 @@ class Channel:
         rate: Hz.
         fade_in: Seconds in which it comes up.
         recovered: Frames that a renderer that was late has to be ahead again, before it is heard again.
+        before: What was heard of the voice before this renderer: it goes on from that while there is too little of its
+            own. Shape [frames, 2]
 
     Attributes:
         part: Gain, pan and mute, with the cues for them.
@@ -46,7 +48,15 @@ class Channel:
         ending: It fades out.
     """
 
-    def __init__(self, ring: Ring, part: Part, rate: int, fade_in: float, recovered: int = 0) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        part: Part,
+        rate: int,
+        fade_in: float,
+        recovered: int = 0,
+        before: np.ndarray | None = None,
+    ) -> None:
         """Start silent and fade in."""
         self.part = part
         self.meter = Meter()
@@ -55,14 +65,15 @@ class Channel:
         self._ring = ring
         self._rate = rate
         self._recovered = recovered
+        self._before = before
         self._gains = Glide(rate, stereo_gains(strip_of(part.fields)))
         self._fade = Fade(0.0)
         self._fade.start(1.0, int(fade_in * rate))
         self._stand_in: Next | None = None
         self._way_back: Changeover | None = None  # from what stands in to live sound
         self._stale = 0  # frames that were written when the renderer fell silent: what is left of them is not played
-        self._live = int(RELAPSE * rate)  # frames since its sound last was live again
-        self._pause = 0  # frames for which it is left alone when it falls silent
+        self._live = 0  # frames since its sound last was live again
+        self._pause = 0  # frames for which it was left alone last
         self._paused = 0  # what is left of them
 
     @property
@@ -87,6 +98,17 @@ class Channel:
         return self._ring.fill >= frames
 
     @property
+    def past(self) -> np.ndarray:
+        """What was heard of the voice lately, newest last. Shape [frames, 2]"""
+        own = self._ring.history(int(HISTORY * self._rate))
+        return own if self._before is None or useful(len(own), self._rate) else self._before
+
+    def leave_alone(self) -> None:
+        """Its renderer, late now, is late again and again: conceal it for a while before it is heard again."""
+        again = 2 * self._pause if self._live < RELAPSE * self._rate else 0
+        self._pause = self._paused = max(int(LEAST_PAUSE * self._rate), min(again, int(LONGEST_PAUSE * self._rate)))
+
+    @property
     def concealing(self) -> bool:
         """Whether its renderer is late: nobody waits for it until it has caught up."""
         return self._stand_in is not None and self._way_back is None
@@ -109,6 +131,7 @@ class Channel:
         elif self._stand_in is None:
             self._ring.read_into(out)
             self._live += frames
+            self._paused = 0
         else:
             out[:] = self._rejoin(self._stand_in, frames)
         if not self._fade.full:
@@ -120,7 +143,6 @@ class Channel:
     def _conceal(self, frames: int, written: int) -> np.ndarray:
         if not self.concealing:
             self._stale = written  # no more than was too little: a renderer that is done since then writes no more
-            self._paused = self._pause = self._next_pause()
             self._live = 0
         if self._stand_in is None:
             self._stand_in = self._continuation()
@@ -129,14 +151,9 @@ class Channel:
             self._stand_in, self._way_back = self._way_back.next, None
         return self._stand_in(frames)
 
-    def _next_pause(self) -> int:
-        """Return for how long to leave it alone: one that falls silent again and again holds up the mix each time."""
-        if self._live >= RELAPSE * self._rate:
-            return 0
-        return max(int(LEAST_PAUSE * self._rate), min(2 * self._pause, int(LONGEST_PAUSE * self._rate)))
-
     def _continuation(self) -> Next:
-        return Concealment(self._ring.history(int(HISTORY * self._rate)), self._rate).next
+        last = self._ring.history(1)
+        return Concealment(self.past, self._rate, last[0] if len(last) else np.zeros(2, np.float32)).next
 
     def _rejoin(self, stand_in: Next, frames: int) -> np.ndarray:
         """Crossfade from what stands in to live sound, over as many blocks as that takes."""

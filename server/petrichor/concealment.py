@@ -3,6 +3,7 @@
 It goes on from the place in the past that is most like its end, so that a tone goes on as a tone and a texture as a
 texture; from there to the next such place, and so on. Where two places meet they are crossfaded; at the very start,
 where there is nothing after the end to fade from, what is left of a step decays. Owned by a channel of the mixer.
+Of too short a past there is only that decay.
 
 Reference: the idea is that of waveform-similarity packet-loss concealment; see D. Goodman et al., "Waveform
 substitution techniques for recovering missing speech segments in packet voice communications", IEEE Trans. ASSP 34(6),
@@ -33,9 +34,10 @@ class Concealment:
     Args:
         past: The past, newest last. Shape [frames, 2], float32.
         rate: Hz.
+        last: What was heard last, where that is not the end of this past. Shape [2]
     """
 
-    def __init__(self, past: np.ndarray, rate: int) -> None:
+    def __init__(self, past: np.ndarray, rate: int, last: np.ndarray | None = None) -> None:
         """Find the first place to go on from."""
         self._past = past
         self._decay = DECAY * rate
@@ -44,29 +46,32 @@ class Concealment:
         self._position = 0
         self._left = np.zeros((0, 2), np.float32)  # the crossfade that is being played
         self._since = 0  # frames since the last join
-        self._step = np.zeros(2, np.float32)
-        self._useful = len(past) >= 2 * (template + self._overlap + self._least)
+        if last is None:
+            last = past[-1] if len(past) else np.zeros(2, np.float32)
+        self._step = last
+        self._useful = useful(len(past), rate)
         if self._useful:
             end = len(past) - self._least
             near = max(0, end - round(NEAR * rate))
             self._position = near + _place_like(past[-template:], past[near:end]) + template
-            self._step = past[-1] - past[self._position - 1]
+            self._step = last - past[self._position - 1]
 
     def next(self, frames: int) -> np.ndarray:
-        """Return the next frames: silence where the past is too short. Shape [frames, 2], float32"""
-        if not self._useful:
-            return np.zeros((frames, 2), np.float32)
-        pieces, have = [], 0
-        while have < frames:
-            piece = self._piece(frames - have)
-            pieces.append(piece)
-            have += len(piece)
-        sound = np.concatenate(pieces)
+        """Return the next frames: silence, gone to in a moment, where the past is too short. Shape [frames, 2]"""
+        sound = self._continued(frames) if self._useful else np.zeros((frames, 2), np.float32)
         if self._since < 16 * self._decay:
             decay = np.exp(-(self._since + np.arange(frames, dtype=np.float32)) / np.float32(self._decay))
             sound += self._step * decay[:, None]
         self._since += frames
         return sound
+
+    def _continued(self, frames: int) -> np.ndarray:
+        pieces, have = [], 0
+        while have < frames:
+            piece = self._piece(frames - have)
+            pieces.append(piece)
+            have += len(piece)
+        return np.concatenate(pieces)
 
     def _piece(self, most: int) -> np.ndarray:
         """Return up to so many frames: of the crossfade that is being played, or of the past up to the next one."""
@@ -93,6 +98,11 @@ class Concealment:
         overlap, again = self._overlap, self._again
         rise = ((np.arange(overlap, dtype=np.float32) + np.float32(0.5)) / overlap)[:, None]
         return self._past[-overlap:] * (1 - rise) + self._past[again - overlap : again] * rise
+
+
+def useful(frames: int, rate: int) -> bool:
+    """Return whether so long a past can be continued, at a rate in Hz."""
+    return frames >= round(2 * (TEMPLATE + OVERLAP + LEAST) * min(rate, HIGHEST))
 
 
 def _place_like(template: np.ndarray, past: np.ndarray) -> int:

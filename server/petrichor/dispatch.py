@@ -161,12 +161,12 @@ class Dispatch:
         self._forward(renderer, plan.cues)
         self._unsent = [each for each in self._unsent if not self._sent(each)]
 
-    def attach(self, renderer: Renderer, fade: float) -> None:
-        """Bring a renderer into the mix, in `fade` seconds."""
+    def attach(self, renderer: Renderer, fade: float, after: int | None = None) -> None:
+        """Bring a renderer into the mix, in `fade` seconds, after the one in the slot `after` of the same voice."""
         plan = renderer.plan
         self.changes += 1
         assert plan is not None, "given when it was loaded"
-        self._order(Attach(renderer.slot, part_of(plan.state.fields, STRIP_FIELDS), fade))
+        self._order(Attach(renderer.slot, part_of(plan.state.fields, STRIP_FIELDS), fade, after))
         self._order_cues(renderer.slot, _parts(plan.cues, STRIP_FIELDS))
 
     def place_master(self) -> None:

@@ -10,11 +10,12 @@ from petrichor.cues import Cue, Fields
 
 @dataclass(frozen=True)
 class Attach:
-    """Order: bring a renderer's slot into the mix, with the fields of its strip."""
+    """Order: bring a renderer's slot into the mix, with the fields of its strip, after another of the same voice."""
 
     slot: int
     fields: Fields
     fade: float
+    after: int | None = None
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ class Renderer:
             # All at once, but one hop where the mix waits for it: between hops lie 30 us of looking around.
             self._write(quantum * (1 if before < slot.awaited else max(1, room)))
             slot.beat()  # a slow network is not one that hangs
-            if before < slot.awaited <= slot.ring.fill:
+            if 0 < slot.awaited <= slot.ring.fill:  # also of what was written before it was asked for
                 self._audio.ring()
 
     @property

@@ -224,7 +224,7 @@ class Supervisor:
         renderer.attached = True
         renderer.since = time.monotonic()
         renderer.slow = (0, renderer.since)
-        self._dispatch.attach(renderer, FADE)
+        self._dispatch.attach(renderer, FADE, None if old is None else old.slot)
         if old is not None:
             old.ending = True
             self._order(Detach(old.slot, FADE))

@@ -62,8 +62,18 @@ def test_blocks_of_any_size_join_to_the_same() -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 1, 500, 3000])
-def test_too_little_past_is_silence(frames: int) -> None:
-    assert not Concealment(tone(frames, 440), RATE).next(1000).any()
+def test_too_little_past_is_silence_that_is_gone_to_without_a_step(frames: int) -> None:
+    past = tone(frames, 440)
+    sound = Concealment(past, RATE).next(4800)
+    assert np.abs(sound[-2400:]).max() < 1e-5
+    if frames:
+        assert np.abs(np.diff(np.concatenate((past[-1:], sound)), axis=0)).max() < 0.01 * (0.1 + np.abs(past[-1]).max())
+
+
+def test_it_goes_on_from_what_was_heard_last_though_the_past_is_another_s() -> None:
+    sound = Concealment(tone(24000, 440), RATE, last=np.array([0.5, -0.5], np.float32)).next(4800)
+    assert np.abs(sound[0] - (0.5, -0.5)).max() < 0.03
+    assert np.abs(np.diff(sound, axis=0)).max() < 0.04  # the tone itself has 0.029
 
 
 def test_silence_goes_on_as_silence() -> None:

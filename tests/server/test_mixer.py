@@ -157,7 +157,7 @@ def test_renderer_that_is_done_while_its_stand_in_is_made_is_heard_again() -> No
 
 
 def pauses(turns: int, live: int) -> list[int]:
-    """Let a renderer come back at once with so many frames, again and again; return how many were concealed."""
+    """Let a renderer that is told to be left alone be back at once, with so many frames; return what was concealed."""
     ring, told = new_ring(), []
     channel = Channel(ring, strip(), RATE, fade_in=0.001)
     ring.write(tone(24000))
@@ -165,6 +165,7 @@ def pauses(turns: int, live: int) -> list[int]:
         play(channel, 48)
     for _ in range(turns):
         before = channel.concealed
+        channel.leave_alone()
         play(channel, 48)
         for _ in range(live // 480):
             ring.write(tone(480, start=ring.written))
@@ -174,13 +175,21 @@ def pauses(turns: int, live: int) -> list[int]:
     return told
 
 
-def test_renderer_that_falls_silent_again_and_again_is_left_alone_for_longer_and_longer() -> None:
+def test_renderer_that_cannot_keep_up_is_left_alone_for_longer_and_longer() -> None:
     """Each time it is heard again it may hold up the mix again."""
-    assert pauses(7, live=4800) == [48, 2400, 4800, 9600, 19200, 19200, 19200]
+    assert pauses(7, live=4800) == [2400, 4800, 9600, 19200, 19200, 19200, 19200]
+    assert pauses(3, live=2 * RATE) == [2400, 2400, 2400]
 
 
-def test_renderer_that_falls_silent_now_and_then_is_heard_as_soon_as_it_is_back() -> None:
-    assert pauses(4, live=2 * RATE) == [48, 48, 48, 48]
+def test_renderer_that_is_late_now_and_then_is_heard_as_soon_as_it_is_back() -> None:
+    ring = new_ring()
+    channel = Channel(ring, strip(), RATE, fade_in=0.001)
+    channel.leave_alone()  # and yet it was in time
+    for turn in range(4):
+        ring.write(tone(4800, start=ring.written))
+        for _ in range(101):
+            play(channel, 48)
+        assert channel.concealed == 48 * (turn + 1)
 
 
 def test_cues_act_on_their_frame_of_the_mix() -> None:

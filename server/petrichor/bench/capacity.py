@@ -43,7 +43,7 @@ def measure_speed(voices: Sequence[Path], repeats: int, work: float) -> list[Fig
         took = np.array([_render(path, SHORT + work * reach) - _render(path, SHORT) for _ in range(repeats)])
         took[took <= 0] = np.nan  # too noisy a machine
         times = work * reach / took
-        values = {"times": np.median(times), "least": times.min(), "most": times.max()}
+        values = {"times": np.nanmedian(times), "least": np.nanmin(times), "most": np.nanmax(times)}
         figures.append(
             Figure(
                 f"{path.stem} ({info.kind}) offline, one core",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -94,10 +95,14 @@ def to_text(figure: Figure) -> str:
 def to_json(figures: Sequence[Figure], about: dict[str, Any]) -> str:
     """Return all figures, and what they were measured on, as JSON."""
     rows = [{**asdict(figure), "reached": figure.reached} for figure in figures]
+    for row in rows:
+        row["values"] = {name: value if math.isfinite(value) else None for name, value in row["values"].items()}
     return json.dumps({"machine": about, "figures": rows}, indent=1, ensure_ascii=False)
 
 
 def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return str(value)
     return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
 
 
