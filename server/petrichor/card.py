@@ -107,8 +107,13 @@ class Player:
         figures["position"], figures["lead"] = timeline.position, LEAST_LEAD + self._lump
         figures["rate"] = device_rate
 
-    def fill(self, out: np.ndarray) -> None:
-        """Fill one period of the card. Shape [frames, 2], float32"""
+    def fill(self, out: np.ndarray, late: bool = False) -> None:
+        """Fill one period of the card.
+
+        Args:
+            out: Shape [frames, 2], float32
+            late: Whether the card has played a gap since the last.
+        """
         figures, frames = self._figures, len(out)
         needed = math.ceil((frames - len(self._ready)) * self._ratio)
         # The period that the system has chosen, and the next one.
@@ -122,6 +127,7 @@ class Player:
         if len(self._ready) >= frames:
             out[:] = self._ready[:frames]
             self._ready = self._ready[frames:]
+            figures["underruns"] += self._primed and late
             self._primed = True
         else:
             out[:] = 0.0
@@ -202,8 +208,8 @@ class Card:
         self._stream.stop(ignore_errors=True)
         self._stream.close(ignore_errors=True)
 
-    def _callback(self, out: np.ndarray, _frames: int, _time: Any, _status: Any) -> None:
-        self._player.fill(out)
+    def _callback(self, out: np.ndarray, _frames: int, _time: Any, status: Any) -> None:
+        self._player.fill(out, late=bool(status.output_underflow))
         self._bell.ring()
 
 

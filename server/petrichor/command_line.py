@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,7 @@ def _serve(options: argparse.Namespace) -> None:
     from petrichor.console_host import console  # noqa: PLC0415  # each command loads only what it needs
     from petrichor.server import Server  # noqa: PLC0415
 
+    _end_in_peace()
     settings = dataclasses.replace(
         _server_options(options),
         port=options.port,
@@ -197,6 +200,12 @@ def _serve(options: argparse.Namespace) -> None:
     with console(options.plain) as view, Server(settings, view) as server:
         print(f"petrichor: OSC on {settings.host}:{server.port}, streams on {server.stream_port}", flush=True)
         server.run()
+
+
+def _end_in_peace() -> None:
+    """Let SIGTERM end what has begun as Ctrl-C does, until the server listens for both itself."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _server_options(options: argparse.Namespace) -> ServeOptions:
@@ -250,6 +259,7 @@ def _render(options: argparse.Namespace) -> int:
 def _play(options: argparse.Namespace) -> None:
     from petrichor.play import play_demonstration  # noqa: PLC0415
 
+    _end_in_peace()
     print(f"petrichor: {play_demonstration(_server_options(options), options.output)}")
 
 

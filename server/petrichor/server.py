@@ -76,17 +76,17 @@ class Server:
         remove_stale_spools()
         with ExitStack() as stack:  # whatever fails on the way, what was made so far is let go again
             self._open(stack)
+            stack.callback(self._fall_silent)
+            if not str(self._streams.getsockname()[0]).startswith(LOOPBACK):
+                log.warning(
+                    "listening on %s: whoever can reach this machine there can play it, load voices, record and listen",
+                    options.host,
+                )
+            files = self._folder.files()
+            for path in files:
+                self._folder.note(path)
+            self._load_voices(files)
             self._resources = stack.pop_all()
-        self._resources.callback(self._fall_silent)
-        if not str(self._streams.getsockname()[0]).startswith(LOOPBACK):
-            log.warning(
-                "listening on %s: whoever can reach this machine there can play it, load voices, record and listen",
-                options.host,
-            )
-        files = self._folder.files()
-        for path in files:
-            self._folder.note(path)
-        self._load_voices(files)
 
     def _load_voices(self, files: list[Path]) -> None:
         """Load the voices of the live set, and every other file under its own name; place the master."""

@@ -38,7 +38,7 @@ MOST = 256  # voices by name, also those that could not be loaded
 LOADING = 20.0  # seconds that a voice may take to load, …
 LOADING_SPEED = 10e6  # … and one more for every so many bytes of its file
 SLOW_LOOK = 5.0  # seconds between two looks at whether a renderer keeps up
-SLOW_SHARE = 0.2  # of the sound concealed, from which it does not
+SLOW_SHARE = 0.1  # of the sound concealed, from which it does not
 
 
 class Supervisor:

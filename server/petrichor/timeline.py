@@ -89,7 +89,7 @@ class Readable(Protocol):
 
 
 def crossfade(timeline: Readable, old: int, new: int, frames: int) -> np.ndarray:
-    """Move a reader from one place of the mix to another without a step, by an equal-power crossfade.
+    """Move a reader from one place of the mix to another without a step, and nowhere louder than the mix is.
 
     Args:
         timeline: The mix.
@@ -101,7 +101,8 @@ def crossfade(timeline: Readable, old: int, new: int, frames: int) -> np.ndarray
         What the reader plays instead of `new` to `new + frames`. Shape [frames, 2], float32.
     """
     angle = (np.arange(frames, dtype=np.float32) + 0.5)[:, None] * np.float32(math.pi / 2 / max(1, frames))
-    sound = timeline.read(new, frames) * np.sin(angle)
+    rise = np.square(np.sin(angle))
+    sound = timeline.read(new, frames) * rise
     if old >= timeline.oldest:
-        sound += timeline.read(old, frames) * np.cos(angle)
+        sound += timeline.read(old, frames) * (1 - rise)
     return sound

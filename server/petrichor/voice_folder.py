@@ -51,6 +51,7 @@ class VoiceFolder:
         self._bell = bell
         self._seen: dict[Path, Signature] = {}
         self._pending: dict[Path, float] = {}  # path → monotonic time at which it counts as settled
+        self._found: dict[Path, Signature] = {}  # of those that no event told of: how they were when last looked at
         self._events: queue.SimpleQueue[tuple[Path, float]] = queue.SimpleQueue()
         self._gone: list[Path] = []
         self._misnamed: set[Path] = set()  # that was said
@@ -119,6 +120,7 @@ class VoiceFolder:
         while not self._events.empty():
             path, settle = self._events.get()
             self._pending[path] = now + settle
+            self._found.pop(path, None)  # events tell when it grows
         if now >= self._next_scan:
             self._next_scan = now + SCAN
             self._scan(now)
@@ -160,8 +162,9 @@ class VoiceFolder:
         self._watch()
         files = self.files()
         for path in files:
-            if path not in self._pending and _signature(path) != self._seen.get(path):
-                self._pending[path] = now + SETTLE_OPEN
+            signature = _signature(path)
+            if path not in self._pending and signature is not None and signature != self._seen.get(path):
+                self._pending[path], self._found[path] = now + SETTLE_OPEN, signature
         for path in set(self._seen).difference(files):
             del self._seen[path]
             self._gone.append(path)
@@ -169,8 +172,12 @@ class VoiceFolder:
     def _settled(self, path: Path, now: float) -> bool:
         if self._pending[path] > now:
             return False
-        del self._pending[path]
         signature = _signature(path)
+        if signature is not None and self._found.get(path, signature) != signature:  # still being written
+            self._pending[path], self._found[path] = now + SETTLE_OPEN, signature
+            return False
+        del self._pending[path]
+        self._found.pop(path, None)
         if signature is None or signature == self._seen.get(path):
             return False  # it went away again, or nothing is new
         self._seen[path] = signature

@@ -145,8 +145,9 @@ class Wire:
         if not (trusted(address) or address in self._clients):
             asked = self._asking[1] if self._asking is not None and self._asking[0] == address else 0
             if len(datagram) > asked:
-                wire_out.debug("%s is a stranger who sent %d bytes: %d are not sent", address, asked, len(datagram))
+                wire_out.debug("%s is a stranger who may have %d bytes: %d are not sent", address, asked, len(datagram))
                 return
+            self._asking = (address, asked - len(datagram))  # all replies together are no larger than what was asked
         try:
             self._socket.sendto(datagram, address)
         except OSError as error:

@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,49 @@ def test_two_signals_end_it_whenever_they_come(voice_paths: dict[str, Path], tmp
         threading.Event().wait(0.05)
     process.communicate(timeout=30)
     wait_until(lambda: not sessions(process.pid), "its processes to end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("patience", [0.5, 0.7, 0.9, 3.0])
+def test_one_signal_ends_it_whenever_it_comes_and_nothing_is_left(
+    number: signal.Signals, patience: float, voice_paths: dict[str, Path]
+) -> None:
+    command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--voices", str(voice_paths["bird"].parent)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    threading.Event().wait(patience)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    wait_until(lambda: not sessions(process.pid), "its processes to end")
+    left = [
+        path for place in ("/dev/shm", tempfile.gettempdir()) for path in Path(place).glob(f"petrichor-{process.pid}-*")
+    ]
+    assert not left
+
+
+def test_second_signal_ends_it_at_once_whatever_hangs(voice_paths: dict[str, Path]) -> None:
+    """A renderer that is stopped would be waited for."""
+    command = [sys.executable, "-m", "petrichor", "serve", "--port", "0", "--voices", str(voice_paths["bird"].parent)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    assert process.stdout
+    while b"OSC on" not in process.stdout.readline():
+        pass
+    threading.Event().wait(1.0)
+    children = [int(child) for child in sessions(process.pid) if named(child).startswith("petrichor-")]
+    assert len(children) >= 3, "the audio process and two renderers"
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    threading.Event().wait(0.1)
+    assert process.poll() is None, "it waits for what hangs"
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert time.monotonic() - begin < 2.5, "or it would wait three seconds for the audio process alone"
+    wait_until(lambda: not sessions(process.pid), "its processes to end")
+
+
+def named(process: str) -> str:
+    return Path(f"/proc/{process}/comm").read_text().strip()
 
 
 def sessions(leader: int) -> list[str]:

@@ -63,6 +63,9 @@ def test_dry_callback_is_silence_and_counted_once_it_has_played() -> None:
     plays.fill(out)
     assert not out.any()
     assert figures["underruns"] == 1
+    timeline.append(tone(PERIOD))
+    plays.fill(out, late=True)
+    assert figures["underruns"] == 2, "a gap of the card's own"
     assert figures["beat"] > 0
 
 

@@ -180,6 +180,8 @@ def test_strangers_are_sent_nothing_larger_than_what_they_sent(wire: Wire) -> No
     wire.send(FAR, "/status.reply", "0.1.0", 48000)
     wire.refuse(MessageError("/ping", "a long reason, which a forged address should not be sent"), FAR)
     assert len(sent(wire)) == 1
+    wire.send(FAR, "/pong")
+    assert len(sent(wire)) == 1, "nor all replies together"
     wire._asking = None
     wire.send(FAR, "/pong")  # later, unasked
     assert len(sent(wire)) == 1

@@ -86,6 +86,18 @@ def test_changes_without_events_are_found_by_the_scan(folder: VoiceFolder, told:
     assert told(10.0) == ["a.voice"]
 
 
+def test_slow_writer_is_waited_for_without_events_too(folder: VoiceFolder, told: Callable[..., list[str]]) -> None:
+    """As on a network folder: told once, when it is whole."""
+    folder.close()
+    with (folder.path / "slow.voice").open("wb") as file:
+        for _ in range(20):
+            file.write(b"x")
+            file.flush()
+            assert told(0.2) == []
+    assert told(10.0) == ["slow.voice"]
+    assert told() == []
+
+
 def test_folder_that_vanishes_and_returns(folder: VoiceFolder, told: Callable[..., list[str]]) -> None:
     shutil.rmtree(folder.path)
     assert told(1.2) == []
