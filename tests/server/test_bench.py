@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,18 @@ from petrichor.voice_file import read_voice
 from tests.patches.process import runs
 
 RATE = 48000
+TRIES = 3  # of which one has to be without a fault: this machine may stand still
+FAULTLESS = (
+    *(
+        f"{event}: {what}"
+        for event in ("reload", "kill -9")
+        for what in ("longest silence", "largest step", "blocks missed")
+    ),
+    "soak: dropouts outside of kills",
+    "soak: largest step outside of kills",
+    "soak: within kills",
+    "soak: largest step within kills",
+)
 
 
 def tone(frames: int, hz: float, level: float = 0.25) -> np.ndarray:
@@ -107,31 +120,31 @@ def test_figures_are_held_against_what_they_are_to_be() -> None:
     assert text.splitlines()[1].strip() == "why"
 
 
+@pytest.mark.alone
 def test_bench_measures_a_real_server() -> None:
-    """Everything but what depends on how fast this machine is."""
-    bench = [sys.executable, "-m", "petrichor", "bench", "--json", "--quick"]
-    bench += ["--minutes", "0.35", "--kill", "10", "--reload", "4"]
-    done = subprocess.run(
-        [*bench, "--only", "latency,reload,recovery,soak"], capture_output=True, text=True, check=False, timeout=240
-    )
+    """Everything but what depends on how fast this machine is; one of a few runs has to be without a fault."""
+    faults = []
+    for _ in range(TRIES):
+        figures = measured("latency,reload,recovery,soak", "--minutes", "0.35", "--kill", "10", "--reload", "4")
+        assert 0 < figures["OSC packet in → changed sample out"]["values"]["p50"] < 1000
+        assert "21 s of two voices" in figures["soak: dropouts outside of kills"]["notes"][0]
+        assert "3 reloads, 1 kills" in figures["soak: dropouts outside of kills"]["notes"][0]
+        undone = figures["soak: what had not its effect"]["values"]
+        assert undone["voices not back"] == undone["restarts of no kill"] == undone["reloads not told"] == 0, figures
+        faults.append({name: figures[name]["values"] for name in FAULTLESS if not figures[name]["reached"]})
+        if not faults[-1]:
+            return
+    pytest.fail(f"faults in each run, whether or not the machine stood still: {faults}")
+
+
+def measured(only: str, *options: str) -> dict[str, dict[str, Any]]:
+    """Return the figures of a short run by name."""
+    command = [sys.executable, "-m", "petrichor", "bench", "--json", "--quick", "--only", only, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode in (0, 1) and done.stdout, done.stderr
     report = json.loads(done.stdout)
     assert report["machine"]["cores"] >= 1
-    figures = {figure["what"]: figure for figure in report["figures"]}
-    assert 0 < figures["OSC packet in → changed sample out"]["values"]["p50"] < 1000
-    assert figures["reload: longest silence"]["values"]["max"] <= 16
-    assert figures["reload: largest step"]["values"]["max"] < CLICK
-    assert figures["kill -9: longest silence meanwhile"]["values"]["max"] <= 16
-    outside, within = (figures[f"soak: {name}"]["values"] for name in ("dropouts outside of kills", "within kills"))
-    assert "21 s of two voices" in figures["soak: dropouts outside of kills"]["notes"][0]
-    assert "3 reloads, 1 kills" in figures["soak: dropouts outside of kills"]["notes"][0]
-    if not outside["blocks missed"]:  # else this machine stood still
-        assert outside["silences"] == outside["clicks"] == 0, figures
-    if not within["blocks missed"]:
-        assert within["longest silence"] <= 16
-        assert figures["soak: largest step within kills"]["values"]["max"] < CLICK
-    undone = figures["soak: what had not its effect"]["values"]
-    assert undone["voices not back"] == undone["restarts of no kill"] == undone["reloads not told"] == 0, figures
+    return {figure["what"]: figure for figure in report["figures"]}
 
 
 def test_sigterm_ends_a_measurement_and_its_server() -> None:

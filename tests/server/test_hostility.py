@@ -20,7 +20,7 @@ from petrichor.errors import MessageError
 from petrichor.guard import PAUSES
 from petrichor.osc import Address, encode
 from petrichor.wire import Wire
-from tests.measure.hostility import attack, mix_is_finite, set_right, sounds_as_before, try_voices
+from tests.measure.hostility import attack, set_right, sounds_as_before, try_voices
 
 FLOOD = """
 import select, socket, sys
@@ -65,8 +65,8 @@ def test_mutated_datagrams_leave_it_answering_and_sounding(rig: Rig) -> None:
 
 def test_mutated_voice_files_are_refused_or_play_finitely(rig: Rig, voice_paths: dict[str, Path]) -> None:
     answers = try_voices(rig, 40, [PROBES["probe-2"], *voice_paths.values()])
-    assert answers["/b/failed"] > 10
-    assert mix_is_finite(rig)
+    assert answers["/b/failed"] > 10 and answers["/b/loaded"] > 3
+    assert answers["unfit"] == 0
     rig.client.send("/b/unload")
     set_right(rig)
     assert sounds_as_before(rig)

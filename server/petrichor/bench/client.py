@@ -77,13 +77,21 @@ class Client:
         Raises:
             PetrichorError: None comes.
         """
+        return self.wait_any(address, where=where)
+
+    def wait_any(self, *addresses: str, where: Callable[[Message], bool] = lambda message: True) -> Message:
+        """Return the first reply with one of those addresses that `where` accepts; keep the others.
+
+        Raises:
+            PetrichorError: None comes.
+        """
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             for index, message in enumerate(self.heard):
-                if message.address == address and where(message):
+                if message.address in addresses and where(message):
                     return self.heard.pop(index)
             self.read(deadline - time.monotonic())
-        raise PetrichorError(f"no {address} in {PATIENCE:.0f} s; heard {self.heard[-20:]}")
+        raise PetrichorError(f"no {' or '.join(addresses)} in {PATIENCE:.0f} s; heard {self.heard[-20:]}")
 
     def ask(self, address: str, *args: object, reply: str) -> Message:
         """Send one message and return the first reply of that address."""

@@ -79,8 +79,8 @@ def measure_recovery(times: int) -> list[Figure]:
     what, delays, silence = "kill -9 of a renderer → its voice is live again", heard.delays, float(heard.silence)
     return [
         Figure(what, percentiles(delays), "ms", "≤ 1000 ms", 1000, "max"),
-        Figure("kill -9: longest silence meanwhile", {"max": silence}, "frames", "continuous", SILENT, "max"),
-        Figure("kill -9: largest step meanwhile", {"max": heard.step}, "of full scale", "", None),
+        Figure("kill -9: longest silence", {"max": silence}, "frames", "continuous", SILENT, "max"),
+        Figure("kill -9: largest step", {"max": heard.step}, "of full scale", f"< {CLICK}: no click", CLICK, "max"),
         _missed("kill -9", heard),
     ]
 
