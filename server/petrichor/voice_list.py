@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from petrichor.errors import PetrichorError, VoiceFileError
@@ -39,6 +40,13 @@ def describe_folder(folder: Path, with_figures: bool, with_credits: bool) -> tup
     return lines or [f"no voice in {folder}"], sound
 
 
+def _number_or_more(value: object) -> str:
+    """Return a figure, or several by name, as text; nothing for what is neither."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {each:.4g}" for name, each in value.items() if isinstance(each, (int, float)))
+    return f"{value:.4g}" if isinstance(value, (int, float)) else ""
+
+
 def _describe(voice: Voice, with_figures: bool, with_credits: bool) -> list[str]:
     info = voice.info
     megabytes = voice.path.stat().st_size / 1e6
@@ -49,8 +57,7 @@ def _describe(voice: Voice, with_figures: bool, with_credits: bool) -> list[str]
         + (f", directions {', '.join(info.directions)}" if info.directions else ""),
     ]
     if with_figures:
-        numbers = {name: value for name, value in info.figures.items() if isinstance(value, (int, float))}
-        lines += [f"  {name}: {value:.4g}" for name, value in numbers.items()]
+        lines += [f"  {name}: {told}" for name, value in info.figures.items() if (told := _number_or_more(value))]
     if with_credits:
         lines += ["", *("  " + line for line in voice.credits.splitlines()), ""]
     return lines

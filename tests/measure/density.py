@@ -1,4 +1,4 @@
-"""How many more events there are at full intensity than at none, at several latents: each rendered with its own seed.
+"""How events, and the level, follow intensity at several latents: each rendered with its own seed.
 
     python -m tests.measure.density bird [--of onsets] [--seeds 8] [--seconds 90]
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from petrichor.bench.figures import Figure, to_text
 from petrichor.folders import find_voice
@@ -17,7 +18,7 @@ from petrichor_training.quality.character import event_rate, onset_density
 from petrichor_training.quality.excerpts import render
 from tests.measure.endless import VOICES
 
-INTENSITIES = (0.0, 0.1, 0.5, 1.0)
+INTENSITIES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 MEASURES = {"onsets": onset_density, "events": event_rate}
 
 
@@ -30,23 +31,29 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90.0)
     options = parser.parse_args()
     voice, of = find_voice(options.voice, VOICES), MEASURES[options.of]
-    rates = np.array(
-        [
-            [of(render(voice, options.seconds, seed, intensity)) for intensity in INTENSITIES]
-            for seed in range(1, options.seeds + 1)
-        ]
-    )
-    growth = rates[:, -1] / np.maximum(rates[:, 0], 1 / options.seconds)  # one event, where there is none
+    rates, powers = np.zeros((2, options.seeds, len(INTENSITIES)))
+    for seed in range(options.seeds):
+        for place, intensity in enumerate(INTENSITIES):
+            sound = render(voice, options.seconds, seed + 1, intensity)
+            rates[seed, place], powers[seed, place] = of(sound), np.mean(np.square(sound))
     means = {f"at {intensity:g}": rate for intensity, rate in zip(INTENSITIES, rates.mean(0).tolist(), strict=True)}
-    spread = {"least": float(growth.min()), "median": float(np.median(growth)), "most": float(growth.max())}
-    print(to_text(Figure(f"{options.of}, mean of {options.seeds} latents", means, "a second")))
-    print(
-        to_text(
-            Figure(
-                f"{options.of}: growth from no intensity to full, by latent", spread, "times", "≥ 5", 5, "least", True
-            )
-        )
-    )
+    growth = rates[:, -1] / np.maximum(rates[:, 0], 1 / options.seconds)  # one event, where there is none
+    figures = [
+        Figure(f"{options.of}, mean of {options.seeds} latents", means, "a second"),
+        _by_latent(f"{options.of}: growth from no intensity to full", growth, 5.0),
+        _by_latent(f"{options.of}: rank correlation with intensity", _follows(rates), 0.95),
+        _by_latent("level: rank correlation with intensity", _follows(powers), 0.95),
+    ]
+    print("\n".join(map(to_text, figures)))
+
+
+def _follows(values: np.ndarray) -> np.ndarray:
+    return np.array([spearmanr(INTENSITIES, row).statistic for row in values])
+
+
+def _by_latent(what: str, values: np.ndarray, least: float) -> Figure:
+    spread = {"least": float(values.min()), "median": float(np.median(values)), "most": float(values.max())}
+    return Figure(f"{what}, by latent", spread, "", f"≥ {least:g}", least, "least", True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 - Clicks: a step in the waveform has energy at every frequency, so it shows above the band that the voice fills.
   Given is the loudest 5-ms frame up there, in dB of the mix's mean level.
-- Pumping: the level's modulation spectrum at the rate at which clips follow each other, over its neighbourhood.
-  Beside it, the same figure of white noise, whose level has no rhythm.
+- Pumping: the level's modulation spectrum at the rate at which clips, or the hops of a stream, follow each other, over
+  its neighbourhood. Beside it, the same figure of white noise, whose level has no rhythm.
 - Repetition: the largest correlation of any two stretches of 0.4 s at least 2 s apart, waveform against waveform.
 """
 
@@ -25,6 +25,7 @@ VOICES = Path(__file__).parents[2] / "voices"
 RATE = 48000
 SECONDS = 60.0
 FRAME = RATE // 200  # 5 ms
+RATE_OF = {"stream": "hop", "clip": "clip"}
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
         noise = pumping(np.random.default_rng(0).standard_normal(len(sound)), voice)
         print(
             f"{name}: loudest 5 ms above {edge / 1000:.1f} kHz {clicks(sound, edge):.1f} dB; "
-            f"modulation at the clip rate {pumping(sound, voice):.1f} x its neighbourhood (noise {noise:.1f}); "
+            f"modulation at the {RATE_OF[voice.info.kind]} rate {pumping(sound, voice):.1f} x its neighbourhood "
+            f"(noise {noise:.1f}); "
             f"most alike stretches {repetition(sound):.2f}"
         )
 
@@ -67,14 +69,20 @@ def clicks(sound: np.ndarray, edge: float) -> float:
 
 
 def pumping(sound: np.ndarray, voice: Voice) -> float:
-    """Return the level modulation between 0.9 and 1.3 times the clip rate over that of the octave around it."""
-    level = np.log(np.square(sound[: len(sound) // FRAME * FRAME]).reshape(-1, FRAME).mean(1) + 1e-9)
+    """Return the level modulation at the rate of clips or hops over that of the octaves around it.
+
+    Clips follow one another 0.9 to 1.3 times as fast as at the rate, hops exactly as fast.
+    """
+    stream = voice.info.kind == "stream"
+    frame = FRAME // 10 if stream else FRAME
+    level = np.log(np.square(sound[: len(sound) // frame * frame]).reshape(-1, frame).mean(1) + 1e-9)
     power = np.square(np.abs(np.fft.rfft((level - level.mean()) * np.hanning(len(level)))))
     power = np.convolve(power, np.ones(5) / 5, "same")
-    hz = np.arange(len(power)) * 200 / len(level)
-    clip_rate = 1 / (voice.info.seconds * (1 - OVERLAP_PART))
-    line = power[(hz > 0.9 * clip_rate) & (hz < 1.3 * clip_rate)].max()
-    around = np.median(power[(hz > 0.5 * clip_rate) & (hz < 2.5 * clip_rate)])
+    hz = np.arange(len(power)) * RATE / frame / len(level)
+    rate = 1 / voice.info.seconds if stream else 1 / (voice.info.seconds * (1 - OVERLAP_PART))
+    least, most = (0.999, 1.001) if stream else (0.9, 1.3)
+    line = power[(hz > least * rate) & (hz < most * rate)].max()
+    around = np.median(power[(hz > 0.5 * rate) & (hz < 2.5 * rate)])
     return float(line / around)
 
 
