@@ -26,6 +26,8 @@ HIGHEST = 96_000  # Hz from which these grow no more frames: a ring holds 24576 
 Next = Callable[[int], np.ndarray]  # so many frames, Shape [frames, 2], the caller's own
 
 DECAY = 0.003  # seconds in which a step where it joins other sound decays to a third
+BEND = 0.0003  # seconds of the same, of a bend there
+NEARLY = 0.98  # of the best correlation: of places as good as that the one whose level fits best is taken
 
 
 class Concealment:
@@ -40,7 +42,7 @@ class Concealment:
     def __init__(self, past: np.ndarray, rate: int, last: np.ndarray | None = None) -> None:
         """Find the first place to go on from."""
         self._past = past
-        self._decay = DECAY * rate
+        self._decay, self._soften = DECAY * rate, BEND * rate
         rate = min(rate, HIGHEST)
         self._overlap, self._least, template = (round(seconds * rate) for seconds in (OVERLAP, LEAST, TEMPLATE))
         self._position = 0
@@ -48,20 +50,23 @@ class Concealment:
         self._since = 0  # frames since the last join
         if last is None:
             last = past[-1] if len(past) else np.zeros(2, np.float32)
-        self._step = last
+        self._step, self._bend = last, np.zeros(2, np.float32)
         self._useful = useful(len(past), rate)
         if self._useful:
             end = len(past) - self._least
             near = max(0, end - round(NEAR * rate))
             self._position = near + _place_like(past[-template:], past[near:end]) + template
             self._step = last - past[self._position - 1]
+            slopes = past[[-1, self._position]] - past[[-2, self._position - 1]]
+            self._bend = slopes[0] - slopes[1] + self._step / self._decay
 
     def next(self, frames: int) -> np.ndarray:
         """Return the next frames: silence, gone to in a moment, where the past is too short. Shape [frames, 2]"""
         sound = self._continued(frames) if self._useful else np.zeros((frames, 2), np.float32)
         if self._since < 16 * self._decay:
-            decay = np.exp(-(self._since + np.arange(frames, dtype=np.float32)) / np.float32(self._decay))
-            sound += self._step * decay[:, None]
+            passed = self._since + np.arange(1, frames + 1, dtype=np.float32)[:, None]
+            sound += self._step * np.exp(-passed / np.float32(self._decay))
+            sound += self._bend * passed * np.exp(-passed / np.float32(self._soften))
         self._since += frames
         return sound
 
@@ -111,8 +116,12 @@ def _place_like(template: np.ndarray, past: np.ndarray) -> int:
     size = _fast_size(len(field))  # nothing that goes around its end is looked at
     products = np.fft.irfft(np.fft.rfft(field, size) * np.conj(np.fft.rfft(wanted, size)), size)
     energy = np.concatenate(([0.0], np.cumsum(np.square(field))))
-    norms = np.sqrt(np.maximum(energy[len(wanted) :] - energy[: -len(wanted)], 1e-12))
-    return int((products[: len(norms)] / norms).argmax())
+    powers = np.maximum(energy[len(wanted) :] - energy[: -len(wanted)], 1e-12)
+    products = products[: len(powers)]
+    alike = products / np.sqrt(powers)
+    differences = powers - 2 * products
+    differences[alike < NEARLY * alike.max()] = np.inf  # quiet places differ little from anything
+    return int(differences.argmin())
 
 
 @functools.cache

@@ -76,6 +76,7 @@ class HostedVoice:
         playing: The renderer that sounds, or that the mixer conceals since it died.
         incoming: The renderer that is being loaded.
         deaths: How often in a row its renderer has died.
+        since: Steady clock since which it has played without a death, by however many files.
         restart_at: Steady clock at which it is to be started again, or None.
     """
 
@@ -85,6 +86,7 @@ class HostedVoice:
     playing: Renderer | None = None
     incoming: Renderer | None = None
     deaths: int = 0
+    since: float = 0.0
     restart_at: float | None = None
 
     @property

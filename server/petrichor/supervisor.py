@@ -31,7 +31,7 @@ FADE = 0.05  # seconds of the crossfade of a reload
 UNLOAD_FADE = 0.5  # seconds in which an unloaded voice fades out
 BACKOFF = 0.25  # seconds before a second restart in a row; doubles up to the longest
 LONGEST_BACKOFF = 10.0
-CALM = 5.0  # seconds of playing after which a renderer's earlier deaths are forgotten
+CALM = 5.0  # seconds of playing, by however many files, after which a voice's earlier deaths are forgotten
 HANG = 1.0  # seconds without a sign of life (it gives four in each), after which a renderer that plays is killed
 STUBBORN = 3.0  # seconds that a renderer may take to end when asked, before it is killed
 MOST = 256  # voices by name, also those that could not be loaded
@@ -223,6 +223,8 @@ class Supervisor:
         old, voice.playing, voice.incoming, voice.path = voice.playing, renderer, None, renderer.path
         renderer.attached = True
         renderer.since = time.monotonic()
+        if old is None or old not in self._pool.renderers:
+            voice.since = renderer.since
         renderer.slow = (0, renderer.since)
         self._dispatch.attach(renderer, FADE, None if old is None else old.slot)
         if old is not None:
@@ -254,7 +256,7 @@ class Supervisor:
         elif renderer is voice.playing and not renderer.ending:
             renderer.ending = True
             self.restarts += 1
-            if time.monotonic() - renderer.since > CALM:
+            if time.monotonic() - voice.since > CALM:
                 voice.deaths = 0
             delay = 0.0 if voice.incoming is not None else self._plan_restart(voice)
             again = f", for the {voice.deaths}. time in a row; replaced in {delay:g} s" if voice.deaths > 1 else ""

@@ -78,3 +78,14 @@ def test_it_goes_on_from_what_was_heard_last_though_the_past_is_another_s() -> N
 
 def test_silence_goes_on_as_silence() -> None:
     assert not Concealment(np.zeros((24000, 2), np.float32), RATE).next(50000).any()
+
+
+def test_a_tone_whose_level_moves_goes_on_without_a_kink() -> None:
+    """As where a fader is moved: hardly two of its waves are alike."""
+    frames = np.arange(24000)
+    for seed in range(20):
+        places = np.random.default_rng(seed).uniform(0.1, 0.25, 60)
+        level = np.interp(frames, np.linspace(0, 24000, 60), places)
+        past = 2 * tone(24000, 700) * level[:, None].astype(np.float32)
+        sound = np.concatenate((past[-2400:], Concealment(past, RATE).next(9600)))
+        assert largest_step(sound)[0] < 0.003

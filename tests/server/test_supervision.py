@@ -21,9 +21,9 @@ import soundfile
 
 from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.listening import largest_step, longest_silence
-from petrichor.bench.rig import PITCHES, Rig, descendants
+from petrichor.bench.rig import PITCHES, PROBES, Rig, descendants
 from petrichor.slots import SLOTS
-from petrichor.supervisor import HANG
+from petrichor.supervisor import CALM, HANG
 from tests.live_server import Listener, LiveServer, left_behind, live_server, wait_until
 from tests.patches.process import runs
 from tests.sound import level
@@ -139,6 +139,16 @@ def test_restart_storm_backs_off_and_is_told(rig: Rig) -> None:
     told = [str(rig.client.wait("/fail").args[1]) for _ in range(5)]
     assert "5. time in a row" in told[-1]
     assert "replaced in 2" in told[-1]
+
+
+def test_deaths_with_calm_and_a_reload_between_are_no_storm(rig: Rig) -> None:
+    for name in ("probe-2", "probe-1"):
+        time.sleep(CALM + 0.5)
+        rig.replace("a", PROBES[name])
+        rig.client.wait("/a/loaded")
+        os.kill(rig.renderer("a"), signal.SIGKILL)
+        assert "in a row" not in str(rig.client.wait("/fail").args[1])
+        rig.client.wait("/a/loaded")
 
 
 def test_messages_sent_while_a_renderer_is_dead_hold_afterwards(rig: Rig) -> None:
