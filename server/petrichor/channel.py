@@ -152,8 +152,7 @@ class Channel:
         return self._stand_in(frames)
 
     def _continuation(self) -> Next:
-        last = self._ring.history(1)
-        return Concealment(self.past, self._rate, last[0] if len(last) else np.zeros(2, np.float32)).next
+        return Concealment(self.past, self._rate, self._ring.history(2)).next
 
     def _rejoin(self, stand_in: Next, frames: int) -> np.ndarray:
         """Crossfade from what stands in to live sound, over as many blocks as that takes."""

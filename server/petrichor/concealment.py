@@ -27,6 +27,7 @@ Next = Callable[[int], np.ndarray]  # so many frames, Shape [frames, 2], the cal
 
 DECAY = 0.003  # seconds in which a step where it joins other sound decays to a third
 BEND = 0.0003  # seconds of the same, of a bend there
+SWELL = 0.2  # of the level that what makes up for a bend may have
 NEARLY = 0.98  # of the best correlation: of places as good as that the one whose level fits best is taken
 
 
@@ -36,29 +37,31 @@ class Concealment:
     Args:
         past: The past, newest last. Shape [frames, 2], float32.
         rate: Hz.
-        last: What was heard last, where that is not the end of this past. Shape [2]
+        last: What was heard last, where that is not the end of this past. Shape [up to 2, 2]
     """
 
     def __init__(self, past: np.ndarray, rate: int, last: np.ndarray | None = None) -> None:
         """Find the first place to go on from."""
         self._past = past
-        self._decay, self._soften = DECAY * rate, BEND * rate
+        self._decay = DECAY * rate
         rate = min(rate, HIGHEST)
         self._overlap, self._least, template = (round(seconds * rate) for seconds in (OVERLAP, LEAST, TEMPLATE))
         self._position = 0
         self._left = np.zeros((0, 2), np.float32)  # the crossfade that is being played
         self._since = 0  # frames since the last join
-        if last is None:
-            last = past[-1] if len(past) else np.zeros(2, np.float32)
-        self._step, self._bend = last, np.zeros(2, np.float32)
+        self._step, slope = _end(past[-2:] if last is None else last)
         self._useful = useful(len(past), rate)
         if self._useful:
             end = len(past) - self._least
             near = max(0, end - round(NEAR * rate))
             self._position = near + _place_like(past[-template:], past[near:end]) + template
-            self._step = last - past[self._position - 1]
-            slopes = past[[-1, self._position]] - past[[-2, self._position - 1]]
-            self._bend = slopes[0] - slopes[1] + self._step / self._decay
+            value, its_slope = _end(past[self._position - 2 : self._position])
+            self._step, slope = self._step - value, slope - its_slope
+        self._bend = slope + self._step / self._decay  # a decaying step has a slope too
+        # What makes up for a bend swells to `bend · soften / e` first: of noise, which is all bends, that may be much.
+        level = np.sqrt(np.mean(np.square(past[-template:]), 0)) if len(past) else np.zeros(2, np.float32)
+        most = SWELL * math.e * level / np.maximum(np.abs(self._bend), 1e-9)
+        self._soften = np.maximum(np.minimum(BEND * rate, most), 1e-3).astype(np.float32)
 
     def next(self, frames: int) -> np.ndarray:
         """Return the next frames: silence, gone to in a moment, where the past is too short. Shape [frames, 2]"""
@@ -66,7 +69,7 @@ class Concealment:
         if self._since < 16 * self._decay:
             passed = self._since + np.arange(1, frames + 1, dtype=np.float32)[:, None]
             sound += self._step * np.exp(-passed / np.float32(self._decay))
-            sound += self._bend * passed * np.exp(-passed / np.float32(self._soften))
+            sound += self._bend * passed * np.exp(-passed / self._soften)
         self._since += frames
         return sound
 
@@ -103,6 +106,12 @@ class Concealment:
         overlap, again = self._overlap, self._again
         rise = ((np.arange(overlap, dtype=np.float32) + np.float32(0.5)) / overlap)[:, None]
         return self._past[-overlap:] * (1 - rise) + self._past[again - overlap : again] * rise
+
+
+def _end(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the last frame of a sound, and by how much it differs from the one before; 0 where there is none."""
+    nothing = np.zeros(2, np.float32)
+    return sound[-1] if len(sound) else nothing, sound[-1] - sound[-2] if len(sound) > 1 else nothing
 
 
 def useful(frames: int, rate: int) -> bool:

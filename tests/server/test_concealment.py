@@ -66,14 +66,13 @@ def test_too_little_past_is_silence_that_is_gone_to_without_a_step(frames: int) 
     past = tone(frames, 440)
     sound = Concealment(past, RATE).next(4800)
     assert np.abs(sound[-2400:]).max() < 1e-5
-    if frames:
-        assert np.abs(np.diff(np.concatenate((past[-1:], sound)), axis=0)).max() < 0.01 * (0.1 + np.abs(past[-1]).max())
+    assert largest_step(np.concatenate((past, sound))[-6000:])[0] < 0.004
 
 
 def test_it_goes_on_from_what_was_heard_last_though_the_past_is_another_s() -> None:
-    sound = Concealment(tone(24000, 440), RATE, last=np.array([0.5, -0.5], np.float32)).next(4800)
-    assert np.abs(sound[0] - (0.5, -0.5)).max() < 0.03
-    assert np.abs(np.diff(sound, axis=0)).max() < 0.04  # the tone itself has 0.029
+    sound = Concealment(tone(24000, 440), RATE, last=np.array([[0.5, -0.47], [0.5, -0.5]], np.float32)).next(4800)
+    assert np.abs(sound[0] - (0.5, -0.53)).max() < 0.03
+    assert np.abs(np.diff(sound, axis=0)).max() < 0.06  # the tone itself has 0.029
 
 
 def test_silence_goes_on_as_silence() -> None:
@@ -88,4 +87,4 @@ def test_a_tone_whose_level_moves_goes_on_without_a_kink() -> None:
         level = np.interp(frames, np.linspace(0, 24000, 60), places)
         past = 2 * tone(24000, 700) * level[:, None].astype(np.float32)
         sound = np.concatenate((past[-2400:], Concealment(past, RATE).next(9600)))
-        assert largest_step(sound)[0] < 0.003
+        assert largest_step(sound)[0] < 0.001
