@@ -110,6 +110,7 @@ class Commands:
         sender = self._desk.sender
 
         def reply(reason: str) -> None:
+            """Tell the sender of then, if there was one, how it went."""
             if sender is not None and reason:
                 self._desk.send(sender, "/fail", address, reason)
             elif sender is not None:
@@ -235,6 +236,7 @@ def _limited(handler: Callable[[Message], None], rate: float, burst: float) -> C
     allowance = Allowance(rate, burst)
 
     def obey(message: Message) -> None:
+        """Hand it on, or refuse it."""
         if not allowance.take(time.monotonic()):
             raise MessageError(message.address, f"got more than {rate:g} in a second")
         handler(message)

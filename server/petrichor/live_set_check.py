@@ -49,6 +49,7 @@ class _Shelf:
         self._infos: dict[str, VoiceInfo] = {}
 
     def info(self, file: str) -> VoiceInfo:
+        """Return what a voice file says of itself; each is read once."""
         if file not in self._infos:
             self._infos[file] = read_voice(self.files[file]).info
         return self._infos[file]

@@ -117,6 +117,7 @@ def play_demonstration(options: ServeOptions, output: Path) -> str:
             output.unlink(missing_ok=True)
 
         def perform() -> None:
+            """Play the score, beside the server."""
             try:
                 record = None if device else output.name
                 Demonstration((settings.host, server.port), read_score(SCORE), record).perform()

@@ -162,8 +162,10 @@ class VoiceFolder:
         self._watch()
         files = self.files()
         for path in files:
+            if path in self._pending:
+                continue
             signature = _signature(path)
-            if path not in self._pending and signature is not None and signature != self._seen.get(path):
+            if signature is not None and signature != self._seen.get(path):
                 self._pending[path], self._found[path] = now + SETTLE_OPEN, signature
         for path in set(self._seen).difference(files):
             del self._seen[path]

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from petrichor.bench.figures import stolen
+
 KEPT = 10_000  # differences
 HOST = 0  # in place of a process
-STOLEN, TICK = 8, 0.01  # place in the first line of `/proc/stat`, and its unit in seconds
 MAJOR_FAULTS = 9  # place in `/proc/PID/stat`, counted from behind the name
 
 
@@ -54,7 +55,8 @@ class Waits:
     def look(self, processes: Mapping[int, str], now: float) -> None:
         """Look at some processes, number → name, at a time of the steady clock; at 10 times a second, say."""
         named = {**processes, HOST: "host (all cores)"}
-        found = {process: wait for process in named if (wait := _read(process)) is not None}
+        found = {process: wait for process in processes if (wait := _read(process)) is not None}
+        found[HOST] = Wait(queued=stolen())
         for process, wait in found.items():
             if process in self._last:
                 self._seen.append((self._looked, now, named[process], wait - self._last[process]))
@@ -73,9 +75,6 @@ def _read(process: int) -> Wait | None:
     """Return all that a process has waited so far, or None where it is gone or the system does not count it."""
     folder = Path(f"/proc/{process}")
     try:
-        if process == HOST:
-            with open("/proc/stat") as file:
-                return Wait(queued=TICK * int(file.readline().split()[STOLEN]))
         ran, queued, _ = map(int, (folder / "schedstat").read_text().split())
         faults = int((folder / "stat").read_text().rpartition(")")[2].split()[MAJOR_FAULTS])
     except (OSError, ValueError):
