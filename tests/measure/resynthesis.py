@@ -3,12 +3,14 @@
     python -m tests.measure.resynthesis --data recordings/ --cache cache/ [--sings]
 
 Nothing is trained here. A voice that chooses powers well can only be as good as recordings are whose own powers are
-kept and whose signs are drawn anew; with `--sings`, and whose lines are sinusoids.
+kept and whose signs are drawn anew; with `--sings`, and whose lines are sinusoids. Each is held against the others
+twice: as it is put together, and high-passed as the recordings were and as voices are (see `streaming/high_pass.py`).
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ from keras import ops
 
 from petrichor_training.quality.excerpts import Excerpt, read_recordings
 from petrichor_training.quality.figures import Reference, measure
+from petrichor_training.recordings import high_pass
 from petrichor_training.streaming.lapped import powers, sounds
 from petrichor_training.streaming.lines import HOP as LINE_HOP
 from petrichor_training.streaming.lines import Line, find_lines, without_lines
@@ -104,6 +107,8 @@ def _main() -> None:
     for name, way in ways.items():
         made = [Excerpt(way(each.sound, seed), each.origin, each.name) for seed, each in enumerate(excerpts)]
         _tell(name, reference, made)
+        passed = [dataclasses.replace(each, sound=high_pass(each.sound, RATE, reference.high_pass_hz)) for each in made]
+        _tell(f"{name}, high-passed", reference, passed)
 
 
 def _with_carrier(carrier: Carrier, sound: np.ndarray, seed: int) -> np.ndarray:
@@ -113,7 +118,7 @@ def _with_carrier(carrier: Carrier, sound: np.ndarray, seed: int) -> np.ndarray:
 def _tell(name: str, reference: Reference, excerpts: list[Excerpt]) -> None:
     figures = reference.figures(measure(excerpts))
     texts = ["{value:.2f} ({low:.2f}…{high:.2f})".format(**figures[which]) for which in ("texture", "frechet")]
-    print(f"{name:12} texture {texts[0]}, Fréchet {texts[1]}")
+    print(f"{name:25} texture {texts[0]}, Fréchet {texts[1]}")
 
 
 if __name__ == "__main__":

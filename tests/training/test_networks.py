@@ -16,7 +16,8 @@ from petrichor_training.latents import draw_latents  # noqa: E402
 from petrichor_training.layers import Grain, SpectralDense, fold_into  # noqa: E402
 from petrichor_training.losses import discriminator_loss, generator_loss  # noqa: E402
 from petrichor_training.networks import build_discriminator, build_generator  # noqa: E402
-from petrichor_training.recipe import NetworkSettings, load_recipe  # noqa: E402
+from petrichor_training.recipe import load_recipe  # noqa: E402
+from petrichor_training.settings import NetworkSettings  # noqa: E402
 
 REAL = np.array([[2.0], [0.0]], np.float32)
 FAKE = np.array([[-1.0], [3.0]], np.float32)

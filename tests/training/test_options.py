@@ -26,8 +26,9 @@ from petrichor_training.layers import SelfAttention, spectral_layers
 from petrichor_training.networks import build_discriminator, build_generator, for_inference
 from petrichor_training.played import sound_of
 from petrichor_training.prepare import prepare
-from petrichor_training.recipe import AnalysisSettings, Recipe, from_table, tomllib
+from petrichor_training.recipe import Recipe, from_table, tomllib
 from petrichor_training.run import Run, open_run
+from petrichor_training.settings import AnalysisSettings
 from petrichor_training.spectrogram_images import image_of
 from petrichor_training.views import LogSpectrograms
 from tests.training.recordings_to_learn import TINY_BIRD, TINY_RAIN, write_three

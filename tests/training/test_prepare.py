@@ -16,7 +16,7 @@ from petrichor_training.errors import DataError, RecipeError
 from petrichor_training.inspection import inspect
 from petrichor_training.manifest import Source
 from petrichor_training.prepare import Gathered, prepare, validation_groups
-from petrichor_training.recipe import PrepareSettings, Recipe, from_table, load_recipe
+from petrichor_training.recipe import Recipe, from_table, load_recipe
 from petrichor_training.recordings import (
     Conditioning,
     clarity_db,
@@ -26,6 +26,7 @@ from petrichor_training.recordings import (
     loudest_channel,
     read_recording,
 )
+from petrichor_training.settings import PrepareSettings
 from petrichor_training.windows import hop_windows, split_chunks
 from tests.training.recordings_to_learn import TINY_BIRD, chirp, write_three
 

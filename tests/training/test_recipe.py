@@ -52,6 +52,9 @@ def test_a_file_holds_only_differences(tmp_path) -> None:
         ({"base": "rain-stream", "fit": {"gradient_penalty": 1.0}}, "fit.gradient_penalty", "0.0 for a stream"),
         ({"base": "rain-stream", "network": {"attention_at": 8}}, "network.attention_at", "0 for a stream"),
         ({"base": "rain-stream", "analysis": {"mel": True}}, "analysis", "for a stream"),
+        ({"base": "rain-stream", "fit": {"distance": 0.0, "adversarial": 0.0}}, "fit.distance", "more than 0"),
+        ({"base": "bird-stream", "fit": {"distance": 0.0}}, "fit.distance", "songs are learned by it alone"),
+        ({"base": "bird", "network": {"drops": False}}, "network.drops", "only streams have it"),
         ({"base": "rain", "fit": {"decay": 2.0}}, "fit.decay", "0 to 1"),
     ],
 )

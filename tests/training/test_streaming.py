@@ -16,7 +16,7 @@ from keras import ops
 from scipy.signal import lfilter
 
 from petrichor_training.errors import DataError
-from petrichor_training.recipe import FitSettings
+from petrichor_training.settings import FitSettings
 from petrichor_training.streaming.batches import draw_batch, played
 from petrichor_training.streaming.conditions import NAME, Conditions, conditions_of, coordinates, log_powers
 from petrichor_training.streaming.lapped import powers, sounds

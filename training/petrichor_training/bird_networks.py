@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from petrichor_training.layers import judged_image
-from petrichor_training.recipe import AnalysisSettings, NetworkSettings
+from petrichor_training.settings import AnalysisSettings, NetworkSettings
 from petrichor_training.views import LogSpectrograms
 
 SLOPE = 0.3  # of LeakyReLU below zero, as Keras had it when the experiment was made

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from petrichor_training.losses import generator_loss
-from petrichor_training.recipe import FitSettings
+from petrichor_training.settings import FitSettings
 
 Tensor = Any
 Distance = Callable[[Tensor, Tensor], Tensor]  # of what was recorded and what is made: how unlike they are, a scalar
@@ -55,7 +55,8 @@ class Gan:
         judged = generator_loss(on_fake, self.settings.loss)
         if self.distance is None:
             return judged
-        return self.distance(real, made) + self.settings.adversarial * judged
+        weight, adversarial = self.settings.distance, self.settings.adversarial
+        return weight * self.distance(real, made) + adversarial * judged if weight else judged
 
     def kept(self, steps: Tensor) -> Tensor:
         """Return the share of itself that the average keeps in a step: less at first, when it is the random start.

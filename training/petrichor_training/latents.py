@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from petrichor_training.recipe import NetworkSettings
+from petrichor_training.settings import NetworkSettings
 
 
 def draw_latents(rng: np.random.Generator, count: int, settings: NetworkSettings) -> np.ndarray:

@@ -29,7 +29,8 @@ def build_generator(recipe: Recipe, frames: int, conditions: Conditions | None =
     """
     if recipe.streams:
         kind = ChorusGenerator if recipe.sings else TextureGenerator
-        return kind(recipe.network.generator, recipe.network.latent_size, conditions)
+        network = recipe.network
+        return kind(network.generator, network.latent_size, conditions, network.drops, network.slow)
     if recipe.base == "rain":
         return rain_networks.generator(recipe.network, _channels(recipe))
     return bird_networks.generator(recipe.network, frames)

@@ -23,7 +23,7 @@ from petrichor_training.freshness import fingerprint_of, is_fresh
 from petrichor_training.inspection import Inspection, inspect
 from petrichor_training.manifest import Source, credits_of, read_manifest, source_of
 from petrichor_training.quality.character import loudness_db
-from petrichor_training.recipe import PrepareSettings, Recipe
+from petrichor_training.recipe import Recipe
 from petrichor_training.recordings import (
     Conditioning,
     Progress,
@@ -35,6 +35,7 @@ from petrichor_training.recordings import (
     open_recording,
 )
 from petrichor_training.replacement import replacing
+from petrichor_training.settings import PrepareSettings
 from petrichor_training.streaming.conditions import conditions_of
 from petrichor_training.streaming.lines import taken_apart
 from petrichor_training.streaming.syllables import IDENTITY, birds_of, songs_of

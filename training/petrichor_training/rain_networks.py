@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 
 from petrichor_training.layers import Grain, SelfAttention, SpectralConv, SpectralDense, dcgan_start, judged_image
-from petrichor_training.recipe import NetworkSettings
+from petrichor_training.settings import NetworkSettings
 
 SEED_PIXELS = 4  # the side of the first image
 

@@ -25,7 +25,8 @@ from petrichor_training.errors import CheckpointError, DivergedError
 from petrichor_training.gan import Gan
 from petrichor_training.latents import draw_latents
 from petrichor_training.networks import build_discriminator, build_generator
-from petrichor_training.recipe import AnalysisSettings, NetworkSettings, Recipe
+from petrichor_training.recipe import Recipe
+from petrichor_training.settings import AnalysisSettings, NetworkSettings
 from petrichor_training.streaming.batches import draw_batch, with_songs
 from petrichor_training.streaming.chorus import ChorusDistance
 from petrichor_training.streaming.texture_distance import TextureDistance

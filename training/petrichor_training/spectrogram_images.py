@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_io as tfio
 
 from petrichor.mel import to_mel_matrix
-from petrichor_training.recipe import AnalysisSettings
+from petrichor_training.settings import AnalysisSettings
 
 
 def image_of(audio: np.ndarray, settings: AnalysisSettings, rate: int) -> tuple[np.ndarray, float, float]:

@@ -11,7 +11,7 @@ from keras import ops
 
 from petrichor.inversion import area_matrix
 from petrichor.mel import to_mel_matrix
-from petrichor_training.recipe import AnalysisSettings
+from petrichor_training.settings import AnalysisSettings
 
 Tensor = Any
 

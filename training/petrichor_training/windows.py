@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from petrichor_training.errors import WindowError
-from petrichor_training.recipe import PrepareSettings
 from petrichor_training.recordings import clarity_db
+from petrichor_training.settings import PrepareSettings
 
 
 def split_chunks(audio: np.ndarray, rate: int, seconds: float) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from petrichor_training.streaming.texture_network import MEMORY
 from petrichor_training.streaming.zones import HOP, RATE
 
 if TYPE_CHECKING:
-    from petrichor_training.recipe import FitSettings
+    from petrichor_training.settings import FitSettings
 
 Inputs = dict[str, np.ndarray]
 PLAYED = (0.1, 0.5, 0.9)  # intensities at which clips are made that people or measures listen to, in turn

@@ -26,13 +26,20 @@ class ChorusGenerator(keras.Model):
     Args:
         widths: Channels of the texture's zones, coarsest first.
         latent_size: Coordinates of both.
-        conditions: Of the texture; see `TextureGenerator`.
+        conditions: Of the texture, as `drops` and `slow`; see `TextureGenerator`.
     """
 
-    def __init__(self, widths: tuple[int, ...], latent_size: int, conditions: Conditions | None = None) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        latent_size: int,
+        conditions: Conditions | None = None,
+        drops: bool = True,
+        slow: bool = True,
+    ) -> None:
         """Make both."""
         super().__init__(name="chorus")
-        self.texture = TextureGenerator(widths, latent_size - IDENTITY, conditions)
+        self.texture = TextureGenerator(widths, latent_size - IDENTITY, conditions, drops, slow)
         self.song = SongNetwork(IDENTITY)
         self.built = True
 

@@ -35,6 +35,7 @@ SMALLEST = 1e-4  # power of a carrier whose logarithm is still taken
 MEAN_LOG = 1.27  # minus the mean of the logarithm of a squared Gaussian
 LOUDEST = 8.0  # logarithm of power above a band's usual, in its spreads: no voice may burst
 STRENGTH = 1.5  # of a drop
+NEVER = 80.0  # a threshold that no drop reaches: chance has a mean of 1 and falls off exponentially
 # Hops that a block of the finest zone looks back, all zones together.
 MEMORY = math.ceil(sum((TAPS - 1) * sum(each) / zone.blocks for zone, each in zip(ZONES, DILATIONS, strict=True)))
 
@@ -51,12 +52,22 @@ class TextureGenerator(keras.Model):
         widths: Channels of each zone's blocks, coarsest zone first.
         latent_size: Coordinates.
         conditions: Whose matrices bands begin from; None: nothing but zeros, to be filled by a checkpoint.
+        drops: Whether there are any. Without, thresholds begin where none is reached, and stay there: as nothing comes
+            of them, nothing moves them.
+        slow: Whether slow processes are heard. Without, their weights begin as zeros, and stay so.
     """
 
-    def __init__(self, widths: tuple[int, ...], latent_size: int, conditions: Conditions | None = None) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        latent_size: int,
+        conditions: Conditions | None = None,
+        drops: bool = True,
+        slow: bool = True,
+    ) -> None:
         """Make the weights."""
         super().__init__(name="generator")
-        self.widths, self.latent_size = widths, latent_size
+        self.widths, self.latent_size, self._drops, self._slow = widths, latent_size, drops, slow
         self._named: dict[str, keras.Variable] = {}
         self._add_conditioning(conditions)
         for index, width in enumerate(widths):
@@ -80,7 +91,8 @@ class TextureGenerator(keras.Model):
         self._matrix("film", INSIDE, turned, 0.3)
         self._vector("film_bias", np.zeros(turned))
         self._matrix("thresholds", INSIDE, sum(DROPS), 0.5)
-        self._vector("thresholds_bias", np.concatenate([np.linspace(1.0, 5.0, count) for count in DROPS]))
+        thresholds = np.concatenate([np.linspace(1.0, 5.0, count) for count in DROPS])
+        self._vector("thresholds_bias", thresholds if self._drops else np.full_like(thresholds, NEVER))
         self._matrix("blends", INSIDE, BANDS, 0.1)
         self._vector("blends_bias", np.full(BANDS, 0.7))
         blank = np.zeros((self.latent_size + 3, BANDS))
@@ -90,6 +102,9 @@ class TextureGenerator(keras.Model):
     def _add_zone(self, index: int, width: int) -> None:
         inputs = GRAINS[index] + DROPS[index] + (self.widths[index - 1] if index else SLOW)
         self._matrix(f"in_{index}", inputs, width)
+        if not (index or self._slow):
+            heard = np.arange(inputs) < inputs - SLOW
+            self._named["in_0"].assign(self._named["in_0"] * heard[:, None])
         self._vector(f"in_{index}_bias", np.zeros(width))
         for block in range(len(DILATIONS[index])):
             self._matrix(f"taps_{index}_{block}", TAPS, width)
@@ -163,7 +178,7 @@ class TextureGenerator(keras.Model):
         first, second = noise[..., grains : grains + drops], noise[..., grains + drops :]
         chance = 0.5 * (ops.square(first) + ops.square(second))  # of two Gaussians: exponentially distributed
         events = STRENGTH * ops.relu(chance - thresholds[:, None])
-        coarser = inputs["slow"] if before is None else ops.repeat(before, 2, axis=1)
+        coarser = inputs["slow"] * float(self._slow) if before is None else ops.repeat(before, 2, axis=1)
         signal = self._dense(f"in_{index}", ops.concatenate((noise[..., :grains], events, coarser), axis=2))
         width = self.widths[index]
         for block, dilation in enumerate(DILATIONS[index]):
