@@ -9,11 +9,34 @@ from pathlib import Path
 import pytest
 
 from petrichor.voice_file import Voice, read_voice
+from tests.machine import TRIES, Watch
 from tests.tiny_voices import break_voice, build_voices
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Shells start what runs in the background deaf to Ctrl-C, and servers would inherit it: tests are to end them so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LIVE = [Path(__file__).parent / folder for folder in ("server", "patches")]  # what is to sound in real time
+WATCH = Watch()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have live tests tried again where the machine stood still; see `tests.machine`."""
+    for item in items:
+        if item.path.parent in LIVE:
+            item.add_marker(pytest.mark.flaky(reruns=TRIES - 1, condition=WATCH.excuses))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin to watch."""
+    if item.get_closest_marker("flaky"):
+        WATCH.begin()
+
+
+def pytest_sessionfinish() -> None:
+    """End it."""
+    WATCH.close()
 
 
 @pytest.fixture(scope="session")

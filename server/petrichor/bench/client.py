@@ -11,6 +11,7 @@ from petrichor.errors import PetrichorError
 from petrichor.osc import Message, encode, encode_bundle, parse_datagram
 
 PATIENCE = 30.0  # seconds: far longer than anything takes, even on a busy machine
+ASKED_AGAIN = 6.0  # seconds after which what may have been lost is: UDP drops what a full socket cannot take
 LEVELS = "/level"  # what the server tells ten times a second, and nobody here waits for
 KEPT = 10_000  # messages heard and not asked for yet
 
@@ -31,6 +32,7 @@ class Client:
         self._socket.connect(("127.0.0.1", port))
         self._socket.setblocking(False)
         self.heard: list[Message] = []
+        self._settled = 0
 
     def close(self) -> None:
         """Close the socket."""
@@ -79,19 +81,21 @@ class Client:
         """
         return self.wait_any(address, where=where)
 
-    def wait_any(self, *addresses: str, where: Callable[[Message], bool] = lambda message: True) -> Message:
+    def wait_any(
+        self, *addresses: str, where: Callable[[Message], bool] = lambda message: True, patience: float = PATIENCE
+    ) -> Message:
         """Return the first reply with one of those addresses that `where` accepts; keep the others.
 
         Raises:
-            PetrichorError: None comes.
+            PetrichorError: None comes, in so many seconds.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             for index, message in enumerate(self.heard):
                 if message.address in addresses and where(message):
                     return self.heard.pop(index)
             self.read(deadline - time.monotonic())
-        raise PetrichorError(f"no {' or '.join(addresses)} in {PATIENCE:.0f} s; heard {self.heard[-20:]}")
+        raise PetrichorError(f"no {' or '.join(addresses)} in {patience:.0f} s; heard {self.heard[-20:]}")
 
     def ask(self, address: str, *args: object, reply: str) -> Message:
         """Send one message and return the first reply of that address."""
@@ -100,5 +104,19 @@ class Client:
         return self.wait(reply)
 
     def settle(self) -> None:
-        """Wait until all that was sent before is done."""
-        self.ask("/sync", 4711, reply="/synced")
+        """Wait until all that was sent before is done.
+
+        Raises:
+            PetrichorError: The server does not answer, however often it is asked.
+        """
+        self._settled += 1
+        number, end = self._settled, time.monotonic() + PATIENCE
+        while True:
+            self.read()
+            self.send("/sync", number)
+            try:
+                self.wait_any("/synced", where=lambda message: message.args == (number,), patience=ASKED_AGAIN)
+                break
+            except PetrichorError:
+                if time.monotonic() > end:
+                    raise

@@ -57,8 +57,7 @@ def sounding(
     hops = row.shape[0] // BIRDS
     hertz, amplitude, octave = _curves(row, seconds, bend)
     amplitude = amplitude * loud
-    phases, phase = _gone_round(phase, hertz @ _integral(), hops)
-    angle = 2 * math.pi * phases
+    angle, phase = _gone_round(phase, hertz @ (2 * math.pi * _integral()), hops)
     wave = tf.sin(angle)
     voices = (amplitude @ _lines()) * (wave + 2.0 * octave * wave * tf.cos(angle))
     sides = tf.matmul(_gains(), tf.reshape(voices, (BIRDS, hops * HOP)))
@@ -88,8 +87,8 @@ def _curves(row: tf.Tensor, position: tf.Tensor, bend: tf.Tensor) -> tuple[tf.Te
     seconds = position + np.linspace(0, HOP_SECONDS, PIECES + 1, dtype=np.float32)
     place = tf.clip_by_value(seconds / length, 0.0, 1.0) * (KNOTS - 1)
     near = tf.nn.relu(1.0 - tf.abs(place[:, :, None] - np.arange(KNOTS, dtype=np.float32)))
-    parts = (tf.reshape(near * row[:, None, part], (-1, KNOTS)) for part in (PITCH, LEVEL))
-    pitch, level = (tf.reshape(part @ np.ones((KNOTS, 1), np.float32), seconds.shape) for part in parts)
+    curves = tf.matmul(tf.reshape(row[:, PITCH.start : LEVEL.stop], (-1, 2, KNOTS)), near, transpose_b=True)
+    pitch, level = curves[:, 0], curves[:, 1]
     hertz = HIGH_HZ * doubled(pitch + (row[:, HEIGHT : HEIGHT + 1] + bend), 0.1, HIGHEST)
     loud = tf.minimum(row[:, PEAK : PEAK + 1], LOUDEST) + tf.minimum(level, 0.0)
     begun = tf.clip_by_value(seconds / RAMP_SECONDS, 0.0, 1.0)
@@ -117,21 +116,24 @@ def _gains() -> np.ndarray:
     return (near * np.stack((np.cos(angle), np.sin(angle)))).astype(np.float32)
 
 
-def _gone_round(phase: tf.Tensor, turns: tf.Tensor, hops: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Phases of all hops, each from where the one before it ended, in turns; and where the last ended.
+def _gone_round(phase: tf.Tensor, radians: tf.Tensor, hops: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Phases of all hops, each from where the one before it ended; and where the last ended, in turns.
 
     Args:
-        phase: Where the first begins. Shape [BIRDS, 1]
-        turns: Since each hop began. Shape [BIRDS · hops, HOP]
+        phase: Where the first begins, in turns. Shape [BIRDS, 1]
+        radians: Since each hop began. Shape [BIRDS · hops, HOP]
         hops: How many there are.
+
+    Returns:
+        Radians, Shape [BIRDS · hops, HOP]; and as `phase`.
     """
-    begins, lasts = [], tf.reshape(turns[:, -1:], (BIRDS, hops))
+    begins, lasts = [], tf.reshape(radians[:, -1:] * (0.5 / math.pi), (BIRDS, hops))
     for hop in range(hops):
         begins.append(phase)
         phase = phase + lasts[:, hop : hop + 1]
         phase = phase - tf.floor(phase)
     start = begins[0] if hops == 1 else tf.reshape(tf.concat(begins, 1), (BIRDS * hops, 1))
-    return start + turns, phase
+    return 2 * math.pi * start + radians, phase
 
 
 def _spread_over_bands(hertz: tf.Tensor, amplitude: tf.Tensor, hops: int) -> tf.Tensor:
