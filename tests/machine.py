@@ -1,10 +1,10 @@
 """Whether the machine ran while a test did: a test of sound in real time that failed while it stood still says nothing.
 
-Tests of the live engine and of the patches want sound to come in time, on machines that are lent: their host may keep
+Tests of the server and of the patches want sound to come in time, on machines that are lent: their host may keep
 a processor for a tenth of a second, and no program can help that. It is measured, not assumed: by a watcher of the
 highest priority on each core, and by what the kernel says that the host kept. A test that failed in such a moment is
-tried again once the machine runs, twice at most; pytest's summary tells which, as RERUN. A test that failed while it
-ran has failed.
+tried again, twice at most, after a pause in which the machine may come to itself; pytest's summary tells which, as
+RERUN. A test that failed while it ran has failed, as has one that hangs. What a module's tests share stays as it is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST = 0.025  # seconds for which a core may stand still within a test: less 
 SHARE = 0.03  # of the processors' time that may be lost within a test
 TRIES = 3
 PEACE = 1.0  # seconds for which it has to run before a test is tried again
-PATIENCE = 120.0  # seconds for which that is waited for, by all tests of a process together
+PATIENCE = 10.0  # seconds for which that is waited for
 
 
 class Machine:
@@ -38,8 +38,9 @@ class Machine:
         self.begin()
 
     def begin(self) -> None:
-        """A test begins."""
+        """A test begins. What the watchers have seen until then is taken from them: their pipes hold little."""
         self._begun, self._before = time.monotonic(), self._kept()
+        self._standstills(self._begun, self._begun)
 
     def stood_still(self) -> bool:
         """Whether it did since then."""
@@ -47,7 +48,7 @@ class Machine:
         seen = self._standstills(self._begun, now)
         available = (now - self._begun) * (os.cpu_count() or 1)
         lost = max(sum(seen), self._kept() - self._before)
-        return max(seen, default=0.0) > LONGEST or lost > SHARE * available
+        return max(seen, default=0.0) > LONGEST or lost > max(LONGEST, SHARE * available)
 
 
 class Watch:
@@ -56,7 +57,6 @@ class Watch:
     def __init__(self) -> None:
         self._watchers: Standstills | None = None
         self._machine: Machine | None = None
-        self._patience = PATIENCE
 
     @property
     def watched(self) -> bool:
@@ -77,20 +77,22 @@ class Watch:
         self._machine.begin()
 
     def excuses(self, error: BaseException | None) -> bool:
-        """Whether the machine stood still since then; if so, wait until it runs.
+        """Whether the machine stood still since then.
 
         Args:
             error: Why the test failed; None where it did not, and nothing is to be excused.
         """
-        if error is None or self._machine is None or not self._machine.stood_still():
-            return False
-        still = True
-        while still and self._patience > 0:
+        return error is not None and self._machine is not None and self._machine.stood_still()
+
+    def wait(self) -> None:
+        """Wait until the machine runs, but not for ever."""
+        assert self._machine is not None
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             self._machine.begin()
             time.sleep(PEACE)
-            self._patience -= PEACE
-            still = self._machine.stood_still()
-        return True
+            if not self._machine.stood_still():
+                break
 
     def close(self) -> None:
         """Send the watchers home."""

@@ -43,7 +43,7 @@ def test_a_failure_is_excused_where_a_core_stood_still() -> None:
     watch.begin()
     try:
         if not watch.watched:
-            return
+            pytest.skip("no real-time priority on this machine")
         os.kill(watch.watchers[0], signal.SIGSTOP)
         time.sleep(0.3)
         os.kill(watch.watchers[0], signal.SIGCONT)

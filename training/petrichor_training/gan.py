@@ -56,7 +56,8 @@ class Gan:
         if self.distance is None:
             return judged
         weight, adversarial = self.settings.distance, self.settings.adversarial
-        return weight * self.distance(real, made) + adversarial * judged if weight else judged
+        judged = adversarial * judged
+        return weight * self.distance(real, made) + judged if weight else judged
 
     def kept(self, steps: Tensor) -> Tensor:
         """Return the share of itself that the average keeps in a step: less at first, when it is the random start.

@@ -83,4 +83,4 @@ def _watch(core: int, found: Connection, stop: Bell) -> None:
         now = time.monotonic()
         if now - due > LEAST:
             found.send((due, now))
-        due = now + PERIOD
+        due = time.monotonic() + PERIOD
