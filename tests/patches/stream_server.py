@@ -9,7 +9,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -56,13 +56,12 @@ class StreamServer:
         self._socket.bind(("127.0.0.1", port))
         self._socket.settimeout(TICK)
         self.port: int = self._socket.getsockname()[1]
-        self._rate, self._subscribers = rate, Subscribers(rate)
+        self._subscribers = Subscribers(rate)
         self._timeline = NoiseTimeline(sound)
         self._loss = loss
         self._dice = random.Random(1)
         self.lost = 0
         self._held_until = 0.0
-        self._longest_wait = 0.0
         self._status: list[SubscriberStatus] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="stream server")
@@ -75,21 +74,6 @@ class StreamServer:
         self._stop.set()
         self._thread.join()
         self._socket.close()
-
-    def tries(self, fill: int) -> Iterator[int]:
-        """Give the position at which a try begins: once, or where this machine kept the server waiting three times.
-
-        Whether every sample arrives in time is up to the patch, but not where nobody sends any: a try in which the
-        server could not work for half as long as its listener holds sound says nothing.
-
-        Args:
-            fill: What the listener asks for, frames.
-        """
-        for _ in range(3):
-            self._subscribers, self._longest_wait = Subscribers(self._rate), 0.0
-            yield self.position
-            if self._longest_wait < 0.5 * fill / self._rate:
-                return
 
     def status(self) -> list[SubscriberStatus]:
         """Return the subscribers as of the last turn of the loop."""
@@ -112,11 +96,9 @@ class StreamServer:
         return self._timeline.position
 
     def _serve(self) -> None:
-        before = time.monotonic()
         while not self._stop.is_set():
             self._receive()
             now = time.monotonic()
-            before, self._longest_wait = now, max(self._longest_wait, now - before)
             self._subscribers.expire(now)
             self._timeline.position = max(self._timeline.position, self._subscribers.demand() or 0)
             for datagram, address in [] if now < self._held_until else self._subscribers.blocks(self._timeline, now):

@@ -19,10 +19,9 @@ FADE = 448  # frames in which a start fades in: the whole blocks of 64 within 10
 
 def record(server: StreamServer, folder: Path, seconds: float, sources: list[str], rate: int = 48000) -> PureData:
     """Record until the server has played `seconds`; returns the Pd, ended."""
-    for begin in server.tries(FILL):
-        with PureData(recording_patch(sources, folder), rate) as pd:
-            server.wait(lambda _, begin=begin: server.position > begin + seconds * 48000)
-            finish(pd)
+    with PureData(recording_patch(sources, folder), rate) as pd:
+        server.wait(lambda _: server.position > seconds * 48000)
+        finish(pd)
     return pd
 
 

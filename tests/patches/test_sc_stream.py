@@ -114,15 +114,14 @@ def recorder(
 
 def record(server: StreamServer, path: Path, seconds: float, rate: int = 48000, where: str = "", bus: int = 0) -> str:
     """Play into a scsynth and record a bus of it; returns what sclang said."""
-    for _ in server.tries(FILL):
-        with (
-            Jack(rate) as jack,
-            Scsynth(jack) as scsynth,
-            recorder(scsynth, server.port, path, seconds, where, bus) as sclang,
-        ):
-            sclang.wait_line("RECORDED", 60)
-            sclang.wait_end()
-        sclang.check()
+    with (
+        Jack(rate) as jack,
+        Scsynth(jack) as scsynth,
+        recorder(scsynth, server.port, path, seconds, where, bus) as sclang,
+    ):
+        sclang.wait_line("RECORDED", 60)
+        sclang.wait_end()
+    sclang.check()
     return sclang.output
 
 

@@ -55,8 +55,7 @@ class Gan:
         judged = generator_loss(on_fake, self.settings.loss)
         if self.distance is None:
             return judged
-        weight, adversarial = self.settings.distance, self.settings.adversarial
-        judged = adversarial * judged
+        judged, weight = self.settings.adversarial * judged, self.settings.distance
         return weight * self.distance(real, made) + judged if weight else judged
 
     def kept(self, steps: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from petrichor_training.streaming.batches import hops_of
 from petrichor_training.streaming.chorus import ChorusGenerator
 from petrichor_training.streaming.conditions import Conditions
 from petrichor_training.streaming.pooled import PooledDiscriminator
+from petrichor_training.streaming.syllables import IDENTITY
 from petrichor_training.streaming.texture_network import TextureGenerator
 from petrichor_training.streaming.zones import HOP
 
@@ -28,9 +29,10 @@ def build_generator(recipe: Recipe, frames: int, conditions: Conditions | None =
         A model of latents to waveforms (bird) or images (rain), or of conditions and noise to waveforms (streams).
     """
     if recipe.streams:
-        kind = ChorusGenerator if recipe.sings else TextureGenerator
         network = recipe.network
-        return kind(network.generator, network.latent_size, conditions, network.drops, network.slow)
+        coordinates = network.latent_size - (IDENTITY if recipe.sings else 0)
+        texture = TextureGenerator(network.generator, coordinates, conditions, network.drops, network.slow)
+        return ChorusGenerator(texture) if recipe.sings else texture
     if recipe.base == "rain":
         return rain_networks.generator(recipe.network, _channels(recipe))
     return bird_networks.generator(recipe.network, frames)

@@ -56,54 +56,51 @@ class Recipe:
         """Check what more than one section decides."""
         check(self.base in BASES, "base", self.base, " or ".join(f'"{base}"' for base in BASES))
         if self.streams:
-            check(self.prepare.rate == STREAM_RATE, "prepare.rate", self.prepare.rate, f"{STREAM_RATE} Hz for a stream")
-            widths = self.network.generator
-            check(len(widths) == len(ZONES), "network.generator", widths, f"{len(ZONES)} widths for a stream")
-            crops, window = 2 * self.fit.crop_seconds, self.prepare.split_seconds
-            check(crops <= window, "fit.crop_seconds", self.fit.crop_seconds, "half of prepare.split_seconds at most")
-            check(
-                not self.sings or self.network.latent_size > IDENTITY,
-                "network.latent_size",
-                self.network.latent_size,
-                f"more than {IDENTITY}, which are the birds' own",
-            )
-            for name, value, unused in (
-                ("fit.gradient_penalty", self.fit.gradient_penalty, 0.0),
-                ("network.attention_at", self.network.attention_at, 0),
-                ("network.spectral_normalisation", self.network.spectral_normalisation, True),
-                ("analysis", self.analysis, AnalysisSettings()),
-            ):
-                check(value == unused, name, value, f"{unused} for a stream")
-            check(
-                not self.sings or self.fit.distance > 0,
-                "fit.distance",
-                self.fit.distance,
-                "more than 0: songs are learned by it alone",
-            )
+            self._check_stream()
         else:
-            fit, network = FitSettings(), NetworkSettings()
-            for name, value, unused in (
-                ("fit.crop_seconds", self.fit.crop_seconds, fit.crop_seconds),
-                ("fit.distance", self.fit.distance, fit.distance),
-                ("fit.adversarial", self.fit.adversarial, fit.adversarial),
-                ("network.drops", self.network.drops, network.drops),
-                ("network.slow", self.network.slow, network.slow),
-            ):
-                check(value == unused, name, value, f"{unused}: only streams have it")
-        if self.base == "bird" and not self.analysis.views:
-            for name, value, unused in (
-                ("analysis.mel", self.analysis.mel, False),
-                ("network.spectral_normalisation", self.network.spectral_normalisation, True),
-            ):
-                check(value == unused, name, value, f"{unused}: a bird without analysis.views has no such layers")
+            only = ("fit.crop_seconds", "fit.distance", "fit.adversarial", "network.drops", "network.slow")
+            self._check_unused(": only streams have it", *only)
         if self.base == "bird":
-            check(not self.network.attention_at, "network.attention_at", self.network.attention_at, "0 for a bird")
+            self._check_bird()
         if self.base == "rain":
-            window = self.prepare.split_seconds * self.prepare.rate
-            check(max((0, *self.analysis.views)) < window, "analysis.views", self.analysis.views, "shorter than a clip")
-            size = 4 * 2 ** len(self.network.generator)
-            expected = f"as many widths as doublings from 4 to {self.analysis.image} pixels"
-            check(size == self.analysis.image, "network.generator", self.network.generator, expected)
+            self._check_rain()
+
+    def _check_stream(self) -> None:
+        fit, network = self.fit, self.network
+        check(self.prepare.rate == STREAM_RATE, "prepare.rate", self.prepare.rate, f"{STREAM_RATE} Hz for a stream")
+        widths = network.generator
+        check(len(widths) == len(ZONES), "network.generator", widths, f"{len(ZONES)} widths for a stream")
+        fits = 2 * fit.crop_seconds <= self.prepare.split_seconds
+        check(fits, "fit.crop_seconds", fit.crop_seconds, "half of prepare.split_seconds at most")
+        unused = ("fit.gradient_penalty", "network.attention_at", "network.spectral_normalisation", "analysis")
+        self._check_unused(" for a stream", *unused)
+        if self.sings:
+            own, size = f"more than {IDENTITY}, which are the birds' own", network.latent_size
+            check(size > IDENTITY, "network.latent_size", size, own)
+            check(fit.distance > 0, "fit.distance", fit.distance, "more than 0: songs are learned by it alone")
+
+    def _check_bird(self) -> None:
+        if not self.analysis.views:
+            why = ": a bird without analysis.views has no such layers"
+            self._check_unused(why, "analysis.mel", "network.spectral_normalisation")
+        self._check_unused(" for a bird", "network.attention_at")
+
+    def _check_rain(self) -> None:
+        window, views = self.prepare.split_seconds * self.prepare.rate, self.analysis.views
+        check(max((0, *views)) < window, "analysis.views", views, "shorter than a clip")
+        size = 4 * 2 ** len(self.network.generator)
+        expected = f"as many widths as doublings from 4 to {self.analysis.image} pixels"
+        check(size == self.analysis.image, "network.generator", self.network.generator, expected)
+
+    def _check_unused(self, why: str, *names: str) -> None:
+        """See that sections, or settings of them, are left as they are by default."""
+        for name in names:
+            section, _, key = name.partition(".")
+            value = getattr(self, section)
+            usual = type(value)()
+            if key:
+                value, usual = getattr(value, key), getattr(usual, key)
+            check(value == usual, name, value, f"{usual}{why}")
 
     @property
     def streams(self) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from petrichor_training.streaming.conditions import Conditions
 from petrichor_training.streaming.song_network import SongNetwork, song_distance
 from petrichor_training.streaming.syllables import IDENTITY
 from petrichor_training.streaming.texture_distance import TextureDistance
@@ -24,22 +23,13 @@ class ChorusGenerator(keras.Model):
     """Two networks in one: the first `IDENTITY` coordinates of its latent are a bird's, the others the texture's.
 
     Args:
-        widths: Channels of the texture's zones, coarsest first.
-        latent_size: Coordinates of both.
-        conditions: Of the texture, as `drops` and `slow`; see `TextureGenerator`.
+        texture: What is around the birds.
     """
 
-    def __init__(
-        self,
-        widths: tuple[int, ...],
-        latent_size: int,
-        conditions: Conditions | None = None,
-        drops: bool = True,
-        slow: bool = True,
-    ) -> None:
-        """Make both."""
+    def __init__(self, texture: TextureGenerator) -> None:
+        """Make the one that sings."""
         super().__init__(name="chorus")
-        self.texture = TextureGenerator(widths, latent_size - IDENTITY, conditions, drops, slow)
+        self.texture = texture
         self.song = SongNetwork(IDENTITY)
         self.built = True
 

@@ -178,7 +178,10 @@ class TextureGenerator(keras.Model):
         first, second = noise[..., grains : grains + drops], noise[..., grains + drops :]
         chance = 0.5 * (ops.square(first) + ops.square(second))  # of two Gaussians: exponentially distributed
         events = STRENGTH * ops.relu(chance - thresholds[:, None])
-        coarser = inputs["slow"] * float(self._slow) if before is None else ops.repeat(before, 2, axis=1)
+        if before is None:
+            coarser = inputs["slow"] if self._slow else ops.zeros_like(inputs["slow"])
+        else:
+            coarser = ops.repeat(before, 2, axis=1)
         signal = self._dense(f"in_{index}", ops.concatenate((noise[..., :grains], events, coarser), axis=2))
         width = self.widths[index]
         for block, dilation in enumerate(DILATIONS[index]):
