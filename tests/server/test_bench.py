@@ -23,10 +23,11 @@ from petrichor.bench.rig import PITCHES, PROBES, descendants
 from petrichor.controls import Controls
 from petrichor.engine import open_engine
 from petrichor.voice_file import read_voice
+from tests.machine import SHARE, TRIES
 from tests.patches.process import runs
 
 RATE = 48000
-TRIES = 3  # of which one has to be without a fault: this machine may stand still
+FILL = 16384  # frames that the bench's listeners hold here: a server without faults stays so where a machine is lent
 FAULTLESS = (
     *(
         f"{event}: {what}"
@@ -121,30 +122,33 @@ def test_figures_are_held_against_what_they_are_to_be() -> None:
 
 
 @pytest.mark.alone
-def test_bench_measures_a_real_server() -> None:
-    """Everything but what depends on how fast this machine is; one of a few runs has to be without a fault."""
-    faults = []
-    for _ in range(TRIES):
-        figures = measured("latency,reload,recovery,soak", "--minutes", "0.35", "--kill", "10", "--reload", "4")
-        assert 0 < figures["OSC packet in → changed sample out"]["values"]["p50"] < 1000
-        assert "21 s of two voices" in figures["soak: dropouts outside of kills"]["notes"][0]
-        assert "3 reloads, 1 kills" in figures["soak: dropouts outside of kills"]["notes"][0]
-        undone = figures["soak: what had not its effect"]["values"]
-        assert undone["voices not back"] == undone["restarts of no kill"] == undone["reloads not told"] == 0, figures
-        faults.append({name: figures[name]["values"] for name in FAULTLESS if not figures[name]["reached"]})
-        if not faults[-1]:
-            return
-    pytest.fail(f"faults in each run, whether or not the machine stood still: {faults}")
+def test_bench_measures_a_real_server(request: pytest.FixtureRequest) -> None:
+    """Everything but what depends on how fast this machine is: the listeners hold enough for one that is lent.
+
+    Where its host takes more of it than that, again and again, nothing is said of the sound: it could not be heard.
+    """
+    options = ("--minutes", "0.35", "--kill", "10", "--reload", "4", "--fill", str(FILL))
+    report = measured("latency,reload,recovery,soak", *options)
+    figures = {figure["what"]: figure for figure in report["figures"]}
+    assert 0 < figures["OSC packet in → changed sample out"]["values"]["p50"] < 1000
+    assert "21 s of two voices" in figures["soak: dropouts outside of kills"]["notes"][0]
+    assert f"3 reloads, 1 kills; fill {FILL}" in figures["soak: dropouts outside of kills"]["notes"][0]
+    undone = figures["soak: what had not its effect"]["values"]
+    assert undone["voices not back"] == undone["restarts of no kill"] == undone["reloads not told"] == 0, figures
+    faults = {name: figures[name] for name in FAULTLESS if not figures[name]["reached"]}
+    if faults and report["machine"]["stolen"] > SHARE and request.node.execution_count == TRIES:
+        pytest.skip(f"no machine to hear sound on: its host kept {report['machine']['stolen']:.0%} of it, {faults}")
+    assert not faults
 
 
-def measured(only: str, *options: str) -> dict[str, dict[str, Any]]:
-    """Return the figures of a short run by name."""
+def measured(only: str, *options: str) -> dict[str, Any]:
+    """Return what a short run reports."""
     command = [sys.executable, "-m", "petrichor", "bench", "--json", "--quick", "--only", only, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode in (0, 1) and done.stdout, done.stderr
-    report = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(done.stdout)
     assert report["machine"]["cores"] >= 1
-    return {figure["what"]: figure for figure in report["figures"]}
+    return report
 
 
 def test_sigterm_ends_a_measurement_and_its_server() -> None:

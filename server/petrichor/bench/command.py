@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from petrichor.bench import latency, reload
 from petrichor.bench.capacity import measure_speed, measure_voices
 from petrichor.bench.figures import Figure, machine, stolen, to_json, to_text
 from petrichor.bench.latency import measure_latency
@@ -42,7 +43,10 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         "--kill", type=float, default=60.0, help="seconds between two kill -9 in the soak; 0: none (%(default)s)"
     )
     parser.add_argument(
-        "--fill", type=int, default=1024, help="frames that the listener of latency holds (%(default)s)"
+        "--fill",
+        type=int,
+        help=f"frames that listeners hold (default: latency {latency.FILL}, reload and recovery {reload.FILL}, "
+        f"soak {SoakOptions.fill})",
     )
     parser.add_argument("--ahead", type=int, default=256, help="--ahead of the servers (default: %(default)s)")
     parser.set_defaults(run=run_bench)
@@ -97,13 +101,23 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     classic = sorted((folder / "classic").glob(f"*{SUFFIX}"))
     streams = [path for path in voices if read_voice(path).info.kind == "stream"]
     counts = [4] if options.quick else [8, 16, 32, 48]
-    soak = SoakOptions(options.minutes, options.messages, options.reload, options.kill, ahead=options.ahead)
+    fill = options.fill
+    soak = SoakOptions(
+        options.minutes,
+        options.messages,
+        options.reload,
+        options.kill,
+        fill or SoakOptions.fill,
+        options.ahead,
+    )
     measures: dict[str, Callable[[], list[Figure]]] = {
-        "latency": lambda: measure_latency(times(200), options.fill, options.ahead),
+        "latency": lambda: measure_latency(times(200), fill or latency.FILL, options.ahead),
         "speed": lambda: measure_speed([PROBES["probe-1"], *voices, *classic], times(7), 0.1 if options.quick else 1.0),
         "voices": lambda: _voices([PROBES["probe-1"], *streams], counts, options.quick),
-        "reload": lambda: measure_reload(times(20)),
-        "recovery": lambda: measure_recovery(times(20)) + measure_audio_recovery(times(10)),
+        "reload": lambda: measure_reload(times(20), fill or reload.FILL),
+        "recovery": lambda: (
+            measure_recovery(times(20), fill or reload.FILL) + measure_audio_recovery(times(10), fill or reload.FILL)
+        ),
         "start": lambda: measure_start(voices, times(10)),
         "soak": lambda: Soak(soak).run(),
     }

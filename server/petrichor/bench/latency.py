@@ -11,6 +11,7 @@ from petrichor.bench.listening import first_sound
 from petrichor.bench.rig import PROBES, Rig
 from petrichor.errors import PetrichorError
 
+FILL = 1024  # frames that the listener holds, unless told
 CALM = 0.55  # seconds until a probe at intensity 0 is below what counts as sound
 LONGEST = 2.0  # seconds to wait for a change
 

@@ -17,7 +17,7 @@ from petrichor.bench.listening import QUIET, largest_step, longest_silence, onse
 from petrichor.bench.rig import PITCHES, PROBES, Rig
 from petrichor.errors import PetrichorError
 
-FILL = 2048
+FILL = 2048  # frames that the listener holds, unless told
 HEARD = 0.05  # of full scale, a fifth of a probe's tone: it has come in
 OTHER = math.log2(1.4)  # octaves: 400 Hz above 1000, so that 5 ms tell them apart
 LONGEST = 5.0  # seconds to wait for a sound
@@ -37,11 +37,12 @@ class _Heard:
     missed: float = 0.0  # blocks that were not there when they were to be played
 
 
-def measure_reload(times: int) -> list[Figure]:
+def measure_reload(times: int, fill: int) -> list[Figure]:
     """Replace a voice's file, again and again, by one of another pitch.
 
     Args:
         times: How often.
+        fill: Frames that the listener holds.
     """
 
     def replace(rig: Rig, index: int) -> tuple[float, float]:
@@ -49,21 +50,22 @@ def measure_reload(times: int) -> list[Figure]:
         name = ("probe-2", "probe-1")[index % 2]
         return rig.replace("a", PROBES[name]), PITCHES[name]
 
-    heard = _listen(times, replace)
+    heard = _listen(times, fill, replace)
     silence = {"max": float(heard.silence)}
     return [
         Figure("reload: complete file → heard", percentiles(heard.delays), "ms", "≤ 500 ms", 500, "max"),
         Figure("reload: longest silence", silence, "frames", f"≤ {SILENT}: none", SILENT, "max", notes=(SILENCE_NOTE,)),
         Figure("reload: largest step", {"max": heard.step}, "of full scale", f"< {CLICK}: no click", CLICK, "max"),
-        _missed("reload", heard),
+        _missed("reload", heard, fill),
     ]
 
 
-def measure_recovery(times: int) -> list[Figure]:
+def measure_recovery(times: int, fill: int) -> list[Figure]:
     """Kill a renderer, again and again, and change its voice's pitch: when that is heard, the voice lives.
 
     Args:
         times: How often.
+        fill: Frames that the listener holds.
     """
 
     def kill(rig: Rig, index: int) -> tuple[float, float]:
@@ -75,24 +77,25 @@ def measure_recovery(times: int) -> list[Figure]:
         rig.client.send("/a/latent/0", octave)
         return killed, PITCHES["probe-1"] * 2**octave
 
-    heard = _listen(times, kill)
+    heard = _listen(times, fill, kill)
     what, delays, silence = "kill -9 of a renderer → its voice is live again", heard.delays, float(heard.silence)
     return [
         Figure(what, percentiles(delays), "ms", "≤ 1000 ms", 1000, "max"),
         Figure("kill -9: longest silence", {"max": silence}, "frames", "continuous", SILENT, "max"),
         Figure("kill -9: largest step", {"max": heard.step}, "of full scale", f"< {CLICK}: no click", CLICK, "max"),
-        _missed("kill -9", heard),
+        _missed("kill -9", heard, fill),
     ]
 
 
-def measure_audio_recovery(times: int) -> list[Figure]:
+def measure_audio_recovery(times: int, fill: int) -> list[Figure]:
     """Kill the audio process, which nothing can conceal, and look how much of the sound is missing.
 
     Args:
         times: How often.
+        fill: Frames that the listener holds.
     """
     gaps = []
-    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
+    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=fill)) as ears:
         _sound(rig, ears)
         for _ in range(times):
             rig.client.heard.clear()
@@ -106,20 +109,21 @@ def measure_audio_recovery(times: int) -> list[Figure]:
     return [Figure("kill -9 of the audio process: gap in the sound", percentiles(gaps), "ms", "", None, notes=notes)]
 
 
-def _missed(what: str, heard: _Heard) -> Figure:
-    notes = (f"that a listener which holds {FILL} frames had to leave silent, all trials together",)
+def _missed(what: str, heard: _Heard, fill: int) -> Figure:
+    notes = (f"that a listener which holds {fill} frames had to leave silent, all trials together",)
     return Figure(f"{what}: blocks missed", {"all": heard.missed}, "", "0", 0, "all", notes=notes)
 
 
-def _listen(times: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Heard:
+def _listen(times: int, fill: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Heard:
     """Let something happen to a sounding voice, again and again.
 
     Args:
         times: How often.
+        fill: Frames that the listener holds.
         act: Does it; returns the steady clock when it was done, and the pitch in Hz that is to be heard then.
     """
     heard = _Heard([], 0, 0.0)
-    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=FILL)) as ears:
+    with Rig({"a": PROBES["probe-1"]}) as rig, Ears(EarsOptions(rig.stream_port, fill=fill)) as ears:
         _sound(rig, ears)
         for index in range(times):
             before, underruns = ears.received, ears.figure("underruns")
@@ -130,7 +134,7 @@ def _listen(times: int, act: Callable[[Rig, int], tuple[float, float]]) -> _Hear
             between = ears.came(max(before, frame - 2 * ears.options.rate), ears.received)
             heard.silence = max(heard.silence, longest_silence(between))
             heard.step = max(heard.step, largest_step(between)[0])
-            ears.wait_played(ears.played + FILL)  # what has come is played
+            ears.wait_played(ears.played + fill)  # what has come is played
             heard.missed += ears.figure("underruns") - underruns
     return heard
 
