@@ -106,12 +106,15 @@ class Desk:
         self._namespace = Namespace(
             self, self.commands.handlers, self._clamped, lambda: master.state.told, self._answer_value
         )
-        self.conductor = Conductor(
-            SampleClock(segment.meters["line"], options.rate),
+        self.conductor = self._conducting()
+
+    def _conducting(self) -> Conductor:
+        return Conductor(
+            SampleClock(self._segment.meters["line"], self.options.rate),
             self.obey,
             self._namespace.cueable,
             self._wire.refuse,
-            dispatch.publish,
+            self._dispatch.publish,
             lambda address, seconds: self._warn("/late", address, 1000.0 * seconds),
             lambda seconds: self._warn("/shifted", 1000.0 * seconds),
         )

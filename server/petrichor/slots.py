@@ -45,6 +45,19 @@ SLOT = np.dtype(
 )
 
 
+class _Count:
+    """A whole number in a slot's record, of the attribute's name."""
+
+    def __set_name__(self, owner: type[Slot], name: str) -> None:
+        self._name = name
+
+    def __get__(self, slot: Slot, owner: type[Slot]) -> int:
+        return int(slot.record[self._name])
+
+    def __set__(self, slot: Slot, value: int) -> None:
+        slot.record[self._name][...] = value
+
+
 class Slot:
     """One renderer's part of the segment.
 
@@ -52,21 +65,28 @@ class Slot:
         record: The slot's fields, a zero-dimensional structured view.
 
     Attributes:
+        record: As given.
         ring: The renderer's sound.
         cues: From the control process to the renderer.
+        low: Frames in the ring below which the renderer wants to be rung.
+        awaited: Frames in the ring from which the audio process, which waits for them, wants to be rung; or 0.
+        late: Frames by which beginnings that were expected came too late, all together.
+        concealed: Frames that the mixer had to fill from the ring's past.
     """
+
+    low, awaited, late, concealed = _Count(), _Count(), _Count(), _Count()
 
     def __init__(self, record: np.ndarray) -> None:
         """View the memory; changes nothing in it."""
-        self._record = record
+        self.record = record
         self.ring = Ring(record["positions"], record["ring"])
         self.cues = Mailbox(record["mail"], record["cues"])
 
     def clear(self) -> None:
         """Make the slot ready for a new renderer. Only while no process uses it."""
         for name in ("stop", "sequence", "low", "awaited", "late", "concealed", "peak", "rms"):
-            self._record[name][...] = 0
-        self._record["cleared"][...] = -1
+            self.record[name][...] = 0
+        self.record["cleared"][...] = -1
         self.cues.clear()
         self.ring.clear()
         self.beat()
@@ -74,69 +94,34 @@ class Slot:
     @property
     def stopping(self) -> bool:
         """Whether the renderer was asked to end."""
-        return bool(self._record["stop"])
+        return bool(self.record["stop"])
 
     def stop(self) -> None:
         """Ask the renderer to end."""
-        self._record["stop"][...] = 1
+        self.record["stop"][...] = 1
 
     def beat(self) -> None:
         """Give a sign of life (renderer process)."""
-        self._record["beat"][...] = time.monotonic()
+        self.record["beat"][...] = time.monotonic()
 
     @property
     def last_beat(self) -> float:
         """Steady clock at the last sign of life."""
-        return float(self._record["beat"])
-
-    @property
-    def low(self) -> int:
-        """Frames in the ring below which the renderer wants to be rung."""
-        return int(self._record["low"])
-
-    @low.setter
-    def low(self, frames: int) -> None:
-        self._record["low"][...] = frames
-
-    @property
-    def awaited(self) -> int:
-        """Frames in the ring from which the audio process, which waits for them, wants to be rung; or 0."""
-        return int(self._record["awaited"])
-
-    @awaited.setter
-    def awaited(self, frames: int) -> None:
-        self._record["awaited"][...] = frames
-
-    @property
-    def late(self) -> int:
-        """Frames by which beginnings that were expected came too late, all together."""
-        return int(self._record["late"])
-
-    @late.setter
-    def late(self, frames: int) -> None:
-        self._record["late"][...] = frames
-
-    @property
-    def concealed(self) -> int:
-        """Frames that the mixer had to fill from the ring's past."""
-        return int(self._record["concealed"])
-
-    @concealed.setter
-    def concealed(self, frames: int) -> None:
-        self._record["concealed"][...] = frames
+        return float(self.record["beat"])
 
     @property
     def levels(self) -> tuple[float, float]:
         """Peak and RMS of the channel in the last interval, linear."""
-        return float(self._record["peak"]), float(self._record["rms"])
+        return float(self.record["peak"]), float(self.record["rms"])
 
     @levels.setter
     def levels(self, values: tuple[float, float]) -> None:
-        self._record["peak"][...], self._record["rms"][...] = values
+        """Tell them."""
+        self.record["peak"][...], self.record["rms"][...] = values
 
     def write_controls(self, fields: Fields, included: int) -> None:
         """Publish the latest controls, which include every cue up to that position (control process)."""
-        record = self._record
+        record = self.record
         sequence = int(record["sequence"])
         record["sequence"][...] = sequence + 1
         vectors = [fields[name] for name in VECTORS]
@@ -156,7 +141,7 @@ class Slot:
             The sequence number, the fields, or None where nothing newer than `known` is whole yet, and the position
             up to which they include every cue.
         """
-        record = self._record
+        record = self.record
         for _ in range(3):
             before = int(record["sequence"])
             if before == known or before % 2:
@@ -181,9 +166,9 @@ class Slot:
 
     def clear_cues(self, through: int) -> None:
         """Let the renderer forget the cues to come, up to that sequence number (control process)."""
-        self._record["cleared"][...] = through
+        self.record["cleared"][...] = through
 
     @property
     def cleared(self) -> int:
         """Sequence number of the last cue that is to be forgotten if it is still to come."""
-        return int(self._record["cleared"])
+        return int(self.record["cleared"])

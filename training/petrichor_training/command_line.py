@@ -147,6 +147,7 @@ def _fit(options: argparse.Namespace) -> None:
         task = bar.add_task("", epoch=run.epoch, figures="")
 
         def report(epoch: int, step: int, steps: int, figures: dict[str, float]) -> None:
+            """Show how far it is."""
             text = f"G {figures['generator_loss']:.3f} D {figures['discriminator_loss']:.3f}"
             bar.update(task, completed=step, total=steps, epoch=epoch, figures=text)
 
@@ -178,6 +179,7 @@ def _stop_on_signals(stop: Stop) -> None:
     """Finish the step and save on Ctrl-C or when a service manager ends it; end at once on a second one."""
 
     def ask(number: int, _frame: object) -> None:
+        """Ask for the end; the next signal is an end."""
         stop.asked = True
         signal.signal(number, signal.default_int_handler)
 

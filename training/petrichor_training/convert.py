@@ -34,6 +34,7 @@ def save_model(generator: keras.Model, latent_size: int, output: str, folder: Pa
     """
 
     def clip(latent: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Make one clip, by the name of the output."""
         made = generator(latent, training=False)
         return {output: made[..., 0] if output == "image" else made}
 

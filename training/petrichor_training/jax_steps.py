@@ -92,6 +92,7 @@ def _compiled(gan: Gan, update: Callable[..., tuple[State, dict[str, Tensor]]]) 
     step = jax.jit(lambda state, *batch: update(gan, state, *batch))
 
     def call(*batch: Inputs) -> dict[str, float]:
+        """Take a step, and hand the variables what became of them."""
         variables = _variables(gan)
         state = State(*([variable.value for variable in group] for group in variables))
         after, given = step(state, *jax.tree_util.tree_map(jnp.asarray, batch))
@@ -120,6 +121,7 @@ def update_both(gan: Gan, state: State, real: Tensor, inputs: Inputs, share: Ten
     d_loss, d_gradients, on_real, on_fake, seen_real, d_others = _of_discriminator(gan, state, real, made, share)
 
     def objective(weights: Values) -> tuple[Tensor, Values]:
+        """What the generator is to make small, and its other variables."""
         made, others = _call(gan.generator, weights, state.g_others, inputs)
         logits, _ = _call(gan.discriminator, state.d_weights, seen_real, made)
         return gan.objective(logits, real, made), others
@@ -155,6 +157,7 @@ def _of_discriminator(gan: Gan, state: State, real: Tensor, made: Tensor, share:
     fixed = jax.lax.stop_gradient(made)
 
     def objective(weights: Values) -> tuple[Tensor, tuple[Any, ...]]:
+        """The discriminator's loss, and what else came of it."""
         on_real, seen_real = _call(gan.discriminator, weights, state.d_others, real)
         on_fake, seen_both = _call(gan.discriminator, weights, seen_real, fixed)
         loss = discriminator_loss(on_real, on_fake, gan.settings.loss)
@@ -168,6 +171,7 @@ def _of_discriminator(gan: Gan, state: State, real: Tensor, made: Tensor, share:
 
 def _penalty(gan: Gan, weights: Values, others: Values, between: Tensor) -> Tensor:
     def total(inputs: Tensor) -> Tensor:
+        """All logits together: its slopes are those of each."""
         logits, _ = _call(gan.discriminator, weights, others, inputs, training=False)
         return jnp.sum(logits)
 

@@ -25,6 +25,7 @@ def open_network(network: bytes) -> Clip:
     runner = Interpreter(model_content=network, num_threads=1).get_signature_runner("clip")
 
     def clip(latent: np.ndarray) -> np.ndarray:
+        """Make one clip."""
         (made,) = runner(latent=latent).values()
         return np.asarray(made[0])
 

@@ -64,6 +64,7 @@ class Probe(tf.Module):
         random = np.random.default_rng(5)
 
         def weights(*shape: int) -> tf.Tensor:
+            """Draw a matrix that keeps the spread of what it is given."""
             values = random.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))
             return tf.constant(values.astype(np.float32))
 

@@ -83,10 +83,12 @@ class Steps:
 
         @tf.function(autograph=False)  # nothing here branches on tensors; looking for it takes a sixth of the tracing
         def step(*batch: Tensor) -> dict[str, Tensor]:
+            """Take a step on every replica; their mean figures."""
             given = strategy.run(update, args=(gan, self.replicas, *batch))
             return {name: strategy.reduce("MEAN", value, axis=None) for name, value in given.items()}
 
         def call(*batch: Inputs) -> dict[str, float]:
+            """Share a batch out, and take the step."""
             shared = tf.nest.map_structure(self._shared, batch)
             return {name: float(value) for name, value in step(*shared).items()}
 
@@ -99,6 +101,7 @@ class Steps:
         size = len(batch) // self.replicas
 
         def part(context: tf.distribute.distribute_lib.ValueContext) -> Tensor:
+            """Return one replica's part."""
             at = context.replica_id_in_sync_group * size
             return tf.constant(batch[at : at + size])
 

@@ -15,8 +15,6 @@ from pathlib import Path
 from petrichor.bench import latency, reload
 from petrichor.bench.capacity import measure_speed, measure_voices
 from petrichor.bench.figures import Figure, machine, stolen, to_json, to_text
-from petrichor.bench.latency import measure_latency
-from petrichor.bench.reload import measure_audio_recovery, measure_recovery, measure_reload
 from petrichor.bench.rig import PROBES
 from petrichor.bench.soak import Soak, SoakOptions
 from petrichor.bench.start import measure_start
@@ -102,21 +100,16 @@ def _measure(parts: list[str], options: argparse.Namespace) -> Iterator[Figure]:
     streams = [path for path in voices if read_voice(path).info.kind == "stream"]
     counts = [4] if options.quick else [8, 16, 32, 48]
     fill = options.fill
-    soak = SoakOptions(
-        options.minutes,
-        options.messages,
-        options.reload,
-        options.kill,
-        fill or SoakOptions.fill,
-        options.ahead,
-    )
+    held = fill or SoakOptions.fill
+    soak = SoakOptions(options.minutes, options.messages, options.reload, options.kill, held, options.ahead)
     measures: dict[str, Callable[[], list[Figure]]] = {
-        "latency": lambda: measure_latency(times(200), fill or latency.FILL, options.ahead),
+        "latency": lambda: latency.measure_latency(times(200), fill or latency.FILL, options.ahead),
         "speed": lambda: measure_speed([PROBES["probe-1"], *voices, *classic], times(7), 0.1 if options.quick else 1.0),
         "voices": lambda: _voices([PROBES["probe-1"], *streams], counts, options.quick),
-        "reload": lambda: measure_reload(times(20), fill or reload.FILL),
+        "reload": lambda: reload.measure_reload(times(20), fill or reload.FILL),
         "recovery": lambda: (
-            measure_recovery(times(20), fill or reload.FILL) + measure_audio_recovery(times(10), fill or reload.FILL)
+            reload.measure_recovery(times(20), fill or reload.FILL)
+            + reload.measure_audio_recovery(times(10), fill or reload.FILL)
         ),
         "start": lambda: measure_start(voices, times(10)),
         "soak": lambda: Soak(soak).run(),

@@ -50,6 +50,7 @@ class Column:
 
 def _ratio(key: str) -> Get:
     def get(figures: dict[str, Any]) -> str:
+        """Value and spread, as HTML."""
         of = figures[key]
         return f"<b>{of['value']:.2f}</b> <small>({of['low']:.2f}…{of['high']:.2f})</small>"
 
@@ -58,6 +59,7 @@ def _ratio(key: str) -> Get:
 
 def _character(key: str, form: str) -> Get:
     def get(figures: dict[str, Any]) -> str:
+        """Median and quartiles, as HTML."""
         of = figures["character"][key]
         return f"{of['median']:{form}} <small>({of['low']:{form}}…{of['high']:{form}})</small>"
 
