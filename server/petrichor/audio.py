@@ -300,7 +300,14 @@ class AudioProcess:
             rate, bell = self._options.rate, self._recorder_bell
             try:
                 self._recorder = Recorder(
-                    order.path, self._timeline, rate, order.token, self._recordings, bell, order.position
+                    order.path,
+                    self._timeline,
+                    rate,
+                    order.token,
+                    self._recordings,
+                    bell,
+                    order.position,
+                    order.seconds,
                 )
             except RuntimeError as error:  # no thread is to be had
                 reason = f"{order.path.name}: {error}"

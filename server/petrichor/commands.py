@@ -152,11 +152,14 @@ class Commands:
             self._desk.send(self._desk.sender, path, *args)
 
     def _record(self, message: Message) -> None:
-        path = None
+        path = seconds = None
         if message.args:
-            if len(message.args) != 1 or not isinstance(message.args[0], str):
-                raise MessageError(message.address, f"got {list(message.args)!r:.60}, expected one file name or none")
-            path = reserve_recording(message.address, self._desk.options.recordings, message.args[0])
+            name = _one_name(message, message.args[:1])
+            if len(message.args) > 1:
+                seconds = one_number(message.address, message.args[1:])
+                if seconds <= 0.0:
+                    raise MessageError(message.address, f"got {seconds:g} s, expected more than 0")
+            path = reserve_recording(message.address, self._desk.options.recordings, name)
         elif self._take is None:
             raise MessageError(message.address, "nothing is being recorded")
         self._orders += 1
@@ -164,7 +167,7 @@ class Commands:
         if self._desk.sender is not None:
             self._recorders[self._orders] = self._desk.sender
             self._recorders.pop(self._orders - MAX_ASKERS, None)
-        self._desk.order(Record(path, self._orders, self._position_of(message)))
+        self._desk.order(Record(path, self._orders, self._position_of(message), seconds))
 
     def _save_preset(self, message: Message) -> None:
         path = self._desk.presets.save(message.address, _one_name(message, message.args))

@@ -58,11 +58,13 @@ class Record:
         path: The file, or None to stop.
         token: Names the order in its answers.
         position: Frame of the mix to start or stop at, or None for now.
+        seconds: How much to record, or None for all until the stop.
     """
 
     path: Path | None
     token: int = 0
     position: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

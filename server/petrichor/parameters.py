@@ -88,7 +88,11 @@ TABLE: tuple[Parameter, ...] = (
     Parameter("/scene/load", "s", "go to a scene of the live set, by its name or by its number, counted from 1"),
     Parameter("/scene/next", "", "go to the scene after that; after the last there is none"),
     Parameter("/scene/list", "", "answers /scene/list.reply with the names of the scenes"),
-    Parameter("/record", "s?", "record into this file of the recordings folder (.wav, .flac); without a name: stop"),
+    Parameter(
+        "/record",
+        "s?f?",
+        "record into this file of the recordings folder (.wav, .flac), so many seconds (all); without a name: stop",
+    ),
     Parameter("/clearSched", "", "forget every message that waits for its time"),
     Parameter("/clock", "", "in a bundle: its timetag tells the sender's time, so that its clock's offset is known"),
     Parameter("/status", "", "answers /status.reply"),

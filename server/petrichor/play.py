@@ -55,7 +55,7 @@ class Demonstration:
                 if not message.time:
                     self._socket.send(encode(message.address, *message.args))
             if self._record is not None:
-                self._ask("/done", "/record", self._record)
+                self._ask("/done", "/record", self._record, SECONDS)
             start = time.monotonic()
             for message in self._score:
                 time.sleep(max(0.0, start + (message.time or 0.0) - time.monotonic()))
@@ -68,7 +68,7 @@ class Demonstration:
                 self._socket.send(encode(message.address, *message.args))
             time.sleep(max(0.0, start + SECONDS - time.monotonic()))
             if self._record is not None:
-                self._ask("/done", "/record")
+                self._hear("/done", "/record")  # its end: a machine that stood still takes longer for as much sound
             self._ask("/pong", "/ping")  # whatever was refused has been heard by now
 
     def _check_voices(self) -> None:
@@ -80,6 +80,9 @@ class Demonstration:
 
     def _ask(self, answer: str, address: str, *args: object) -> Message:
         self._socket.send(encode(address, *args))
+        return self._hear(answer, address)
+
+    def _hear(self, answer: str, address: str) -> Message:
         deadline = time.monotonic() + PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             self._socket.settimeout(left)

@@ -8,6 +8,7 @@ once. A WAV that has become as long as its sizes can count ends like one on a fu
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ LAG = 0.25  # seconds that the file stays behind the mix, so that it can end at 
 
 
 class Recorder:
-    """Writes the timeline into a file until told to finish.
+    """Writes the timeline into a file until told to finish, or until so much of it is written.
 
     Nothing here blocks its caller: the file is opened, written and closed on the recorder's own thread, which says
     what happened in `reports` and rings the bell.
@@ -42,6 +43,7 @@ class Recorder:
         reports: Where the start, an error and the end are put.
         bell: Rung after each report.
         position: Frame of the mix to start at, a little past or to come; None for the next one.
+        seconds: Length after which it ends by itself; None for no such end.
     """
 
     def __init__(
@@ -53,16 +55,18 @@ class Recorder:
         reports: SimpleQueue[Recording],
         bell: Bell,
         position: int | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Start the thread."""
         self.path = path
         self._timeline = timeline
         self._rate = rate
         self._take = token
-        self._end_token = 0
+        self._end_token = 0 if seconds is None else token  # who asks for a length is told of its end
         self._reports = reports
         self._bell = bell
         self._position = timeline.position if position is None else max(position, timeline.oldest)
+        self._last = math.inf if seconds is None else self._position + round(seconds * rate)
         self._written = 0
         self._most = WAV_FRAMES if path.suffix.lower() == ".wav" else None  # a FLAC counts 36 bits of frames
         self._end: int | None = None
@@ -110,9 +114,12 @@ class Recorder:
         """Follow the timeline until told to finish."""
         lag = round(LAG * self._rate)
         while not self._stop.wait(PATIENCE):
-            self._write_to(file, self._timeline.position - lag)
-        end = self._end
-        assert end is not None, "set before the event"
+            if (position := self._timeline.position) >= self._last:
+                self._write_to(file, int(self._last))
+                return
+            self._write_to(file, position - lag)
+        assert self._end is not None, "set before the event"
+        end = int(min(self._end, self._last))
         while self._timeline.position < end and not self._closing:  # a stop at a sample may come just before it
             time.sleep(PATIENCE / 10)
         self._write_to(file, min(end, self._timeline.position))

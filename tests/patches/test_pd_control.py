@@ -29,6 +29,7 @@ MESSAGES: list[tuple[str, str, list[object]]] = [
     ("status", "/status", []),
     ("clearSched", "/clearSched", []),
     ("record take.wav", "/record", ["take.wav"]),
+    ("record take.wav 20", "/record", ["take.wav", 20.0]),
     ("sync 7", "/sync", [7.0]),
     ("notify 1", "/notify", [1.0]),
 ]

@@ -200,7 +200,9 @@ def test_every_row_of_the_table_can_be_clicked(row: Parameter) -> None:
     ]
     own = row.name.replace("/NAME", r"[/ ]\w+").replace("latent/N", r"latent/\d+")
     words = f"{own}|{row.address}|{row.address.removeprefix('/')}"
-    values = {"": "", "f*": r"( -?[\d.]+){2,}", "s?": r"( \S+)?", "sf?": r" \S+( [\d.]+)?"}.get(row.tags, r" \S+")
+    values = {"": "", "f*": r"( -?[\d.]+){2,}", "s?f?": r"( \S+( [\d.]+)?)?", "sf?": r" \S+( [\d.]+)?"}.get(
+        row.tags, r" \S+"
+    )
     assert any(re.fullmatch(f"(?:{words}){values}", box) for box in boxes), f"no box says {words}"
 
 

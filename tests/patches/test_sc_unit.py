@@ -49,7 +49,7 @@ fork({{
 
 _RECORDING = """
 p = Petrichor("127.0.0.1", {port});
-p.record("take.wav");
+p.record("take.wav", 2.5);
 fork {{
     while {{ p.recording.isNil }} {{ 0.01.wait }};
     p.free;
@@ -130,7 +130,7 @@ def test_the_end_ends_a_recording() -> None:
         with Sclang(_RECORDING.format(port=server.port)) as sclang:
             sclang.wait_end()
             sclang.check()
-        assert [each.arguments for each in server.of("/record")] == [("take.wav",), ()]
+        assert [each.arguments for each in server.of("/record")] == [("take.wav", 2.5), ()]
     assert not server.recording
 
 

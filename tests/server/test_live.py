@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from petrichor.bench.client import Client
 from petrichor.config import ServeOptions
@@ -48,6 +49,8 @@ def test_manners(kept_server: LiveServer) -> None:
         ("/record", ("../../etc/passwd",), "without folders"),
         ("/record", ("take.mp3",), ".flac"),
         ("/record", (), "nothing is being recorded"),
+        ("/record", ("take.wav", 0.0), "more than 0"),
+        ("/record", ("take.wav", "long"), "expected"),
         ("/record", ("x" * 300,), "cannot be written"),
         ("/bird/load", ("x" * 300,), "no voice"),
         ("/bird/latent/00000099999", (1.0,), "expected 0…7"),
@@ -233,6 +236,16 @@ def test_recordings_ordered_in_quick_succession(server: LiveServer) -> None:
     client.wait("/fail", lambda message: "exists already" in str(message.args[1]))
     client.wait("/done", lambda message: len(message.args) == 3)
     assert server.status()["recording"] == ""
+
+
+def test_recording_of_a_length_ends_by_itself_and_says_so(server: LiveServer) -> None:
+    client = server.client
+    path = str(server.recordings / "short.wav")
+    client.ask("/record", "short.wav", 0.75, reply="/done")
+    assert client.wait("/done", lambda message: len(message.args) == 3).args == ("/record", path, 0.75)
+    assert len(soundfile.read(path)[0]) == 0.75 * RATE
+    assert server.status()["recording"] == ""
+    assert "nothing is being recorded" in str(client.ask("/record", reply="/fail").args[1])
 
 
 def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) -> None:

@@ -29,15 +29,15 @@ def reports() -> SimpleQueue[Recording]:
 
 
 @pytest.fixture
-def record(reports: SimpleQueue[Recording]) -> Iterator[Callable[[Path, Timeline], Recorder]]:
+def record(reports: SimpleQueue[Recording]) -> Iterator[Callable[..., Recorder]]:
     """Start a recorder that reports into `reports`."""
     hear, ring = Bell.pair()
-    yield lambda path, timeline: Recorder(path, timeline, 48000, 7, reports, ring)
+    yield lambda path, timeline, seconds=None: Recorder(path, timeline, 48000, 7, reports, ring, seconds=seconds)
     hear.close()
     ring.close()
 
 
-Record = Callable[[Path, Timeline], Recorder]
+Record = Callable[..., Recorder]
 
 
 @pytest.mark.parametrize(("name", "error"), [("take.wav", 0.0), ("take.flac", 2**-22)])
@@ -58,6 +58,25 @@ def test_recording_holds_what_was_mixed_meanwhile(
     written, rate = soundfile.read(tmp_path / name, dtype="float32")
     assert rate == 48000
     np.testing.assert_allclose(written, sound[1000:50000], atol=error)
+
+
+@pytest.mark.parametrize(("stop", "frames", "end"), [(None, 24000, 7), (20000, 19000, 8), (40000, 24000, 8)])
+def test_recording_of_a_length_ends_by_itself_or_earlier_where_told_to(
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], stop: int | None, frames: int, end: int
+) -> None:
+    timeline = Timeline()
+    sound = noise(60000)
+    timeline.append(sound[:1000])
+    recorder = record(tmp_path / "take.wav", timeline, 0.5)
+    if stop is not None:
+        recorder.finish(8, stop)
+    for start in range(1000, 50000, 100):
+        timeline.append(sound[start : start + 100])
+    path = str(tmp_path / "take.wav")
+    assert reports.get(timeout=10) == Recording(path, 7, 7)
+    assert reports.get(timeout=10) == Recording(path, 7, end, seconds=frames / 48000)
+    written, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
+    np.testing.assert_array_equal(written, sound[1000 : 1000 + frames])
 
 
 @pytest.mark.parametrize("name", ["take.mp3", "take", "missing/take.wav"])

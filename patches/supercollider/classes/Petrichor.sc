@@ -130,10 +130,11 @@ Petrichor {
 	gain_ { |decibels| master.gain = decibels }
 
 	// Record the mix into a file of the server's recordings folder: .wav or .flac, and a new name, as nothing is
-	// overwritten. What the server answers is posted. Cmd-. ends it, as that of a Server.
-	record { |name|
+	// overwritten; `duration` seconds of it, or all until stopRecording. What the server answers is posted. Cmd-. ends it,
+	// as that of a Server.
+	record { |name, duration|
 		CmdPeriod.add(this);
-		address.sendMsg("/record", name.asString)
+		address.sendMsg("/record", name.asString, *duration.asArray)
 	}
 
 	stopRecording {
