@@ -51,8 +51,8 @@ class Player(Protocol):
     def play(self, script: str, step: int) -> None:
         """Play one step."""
 
-    def check(self) -> None:
-        """Fail if the program has complained of anything."""
+    def check(self, since: int = 0) -> None:
+        """Fail if the program has complained of anything, from a line on."""
 
 
 class PdPlayer(PureData):
@@ -120,7 +120,7 @@ class Turn:
     def __init__(self, player: Player, script: str) -> None:
         self.player, self._script = player, script
         self._played: set[int] = set()
-        self._before = len(player.lines)
+        self._begun = self._before = len(player.lines)
 
     @property
     def name(self) -> str:
@@ -132,17 +132,17 @@ class Turn:
         """What the program has printed since the last step began."""
         return self.player.lines[self._before :]
 
-    @property
-    def over(self) -> bool:
-        """Whether every step was played."""
-        return len(self._played) == len(self.player.scripts[self._script])
-
     def play(self, step: int | None = None) -> None:
         """Play one step, or the next."""
         step = len(self._played) if step is None else step
         self._before = len(self.player.lines)
         self.player.play(self._script, step)
         self._played.add(step)
+
+    def check(self) -> None:
+        """Fail if not every step was played, or the program has complained of anything since the turn began."""
+        assert len(self._played) == len(self.player.scripts[self._script]), "not every step was played"
+        self.player.check(self._begun)
 
     def hears(self, pattern: str) -> re.Match[str]:
         """Return the first match in what the program has printed since the last step began."""

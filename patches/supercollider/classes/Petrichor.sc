@@ -217,7 +217,7 @@ Petrichor {
 	gui { ^PetrichorGui(this) }
 
 	// Call `action` once the server has acted on everything sent before; or `missing` after `timeout` seconds.
-	sync { |action, timeout = 2, missing|
+	sync { |action, timeout = 10, missing|
 		var number = 0x7fffff.rand;
 		this.ask('/synced', [number], { action.value }, timeout, missing);
 		address.sendMsg("/sync", number)
