@@ -44,8 +44,14 @@ def pitches(rig: Rig, during: Callable[[], object], seconds: float) -> np.ndarra
         ears.wait_for(start + round(seconds * RATE))
         sound = ears.came(start, start + round(seconds * RATE))[:, 0]
     pieces = sound[: len(sound) // 4800 * 4800].reshape(-1, 4800)
-    rises = (np.diff(np.signbit(pieces).astype(int), axis=1) == -1).sum(1)
-    return np.log2(np.maximum(rises, 1) * 10 / PITCHES["probe-1"])
+    return np.log2([_hertz(piece) / PITCHES["probe-1"] for piece in pieces])
+
+
+def _hertz(sound: np.ndarray) -> float:
+    """Of a sine, from its first rise through zero to its last."""
+    rises = np.flatnonzero((sound[:-1] < 0) & (sound[1:] >= 0))
+    places = rises + sound[rises] / (sound[rises] - sound[rises + 1])
+    return float((len(places) - 1) * RATE / (places[-1] - places[0]))
 
 
 def test_glide_takes_the_time_it_is_given(rig: Rig) -> None:

@@ -180,19 +180,26 @@ class Rig(Served):
 
 
 def descendants(process: int) -> dict[int, str]:
-    """Return the processes that a process has started, directly or not: number → name, by number."""
-    found: dict[int, str] = {}
-    waiting = [process]
-    while waiting:
-        number = waiting.pop()
+    """Return the processes that a process has started, directly or not: number → name, by number.
+
+    Each is asked for its parent: the kernel's own lists of children leave out some while others end.
+    """
+    names: dict[int, str] = {}
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-            if number != process:
-                found[number] = Path(f"/proc/{number}/comm").read_text().strip()
+            name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
         except OSError:  # it has just ended
             continue
-        waiting += map(int, children)
-    return dict(sorted(found.items()))
+        number = int(folder.name)
+        names[number] = name
+        children.setdefault(int(rest.split()[1]), []).append(number)
+    found, waiting = [], [process]
+    while waiting:
+        started = children.get(waiting.pop(), [])
+        found += started
+        waiting += started
+    return {number: names[number] for number in sorted(found)}
 
 
 def processor_time(process: int) -> float:
