@@ -13,11 +13,17 @@ import sys
 
 from petrichor.bench.figures import stolen
 
+# A session is scheduled as a whole where Linux groups tasks by it, whatever the policies within: so it is of its own.
 _SPIN = """
 import os, sys
 parent, core = map(int, sys.argv[1:])
 os.sched_setaffinity(0, {core})
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+try:
+    with open("/proc/self/autogroup", "w") as group:
+        group.write("19")
+except OSError:
+    pass
 while os.getppid() == parent:
     for _ in range(100_000):
         pass
@@ -34,7 +40,9 @@ class Awake:
         """Start them. They end with this process, however it ends."""
         if stolen() and hasattr(os, "SCHED_IDLE"):
             arguments = [sys.executable, "-c", _SPIN, str(os.getpid())]
-            self._spinning += [subprocess.Popen([*arguments, str(core)]) for core in os.sched_getaffinity(0)]
+            self._spinning += [
+                subprocess.Popen([*arguments, str(core)], start_new_session=True) for core in os.sched_getaffinity(0)
+            ]
 
     def end(self) -> None:
         """Stop them."""

@@ -75,6 +75,7 @@ def test_recording_of_a_length_ends_by_itself_or_earlier_where_told_to(
     path = str(tmp_path / "take.wav")
     assert reports.get(timeout=10) == Recording(path, 7, 7)
     assert reports.get(timeout=10) == Recording(path, 7, end, seconds=frames / 48000)
+    recorder.join()  # it rings its bell after each report
     written, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
     np.testing.assert_array_equal(written, sound[1000 : 1000 + frames])
 
