@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from petrichor.voice_file import Voice, read_voice
-from tests.awake import Awake
 from tests.machine import TRIES, Watch
 from tests.tiny_voices import break_voice, build_voices
 
@@ -19,7 +18,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 LIVE = [Path(__file__).parent / folder for folder in ("server", "patches")]  # what is to sound in real time
 WATCH = Watch()
-AWAKE = Awake()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,12 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.parent in LIVE:
             again = {"reruns": TRIES - 1, "condition": WATCH.excuses, "rerun_except": "Timeout"}  # of pytest-timeout
             item.add_marker(pytest.mark.flaky(**again))
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep the machine awake: once, however many processes run the tests."""
-    if not hasattr(session.config, "workerinput"):  # which those of pytest-xdist have
-        AWAKE.begin()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,7 +40,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_sessionfinish() -> None:
     """End it."""
     WATCH.close()
-    AWAKE.end()
 
 
 @pytest.fixture(scope="session")
