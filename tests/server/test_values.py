@@ -48,10 +48,10 @@ def pitches(rig: Rig, during: Callable[[], object], seconds: float) -> np.ndarra
 
 
 def _hertz(sound: np.ndarray) -> float:
-    """Of a sine, from its first rise through zero to its last."""
+    """Of a sine, by the median of its periods: what was filled in for a moment counts little."""
     rises = np.flatnonzero((sound[:-1] < 0) & (sound[1:] >= 0))
     places = rises + sound[rises] / (sound[rises] - sound[rises + 1])
-    return float((len(places) - 1) * RATE / (places[-1] - places[0]))
+    return float(RATE / np.median(np.diff(places)))
 
 
 def test_glide_takes_the_time_it_is_given(rig: Rig) -> None:
