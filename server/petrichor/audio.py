@@ -306,8 +306,8 @@ class AudioProcess:
                     order.token,
                     self._recordings,
                     bell,
-                    order.position,
-                    order.seconds,
+                    position=order.position,
+                    seconds=order.seconds,
                 )
             except RuntimeError as error:  # no thread is to be had
                 reason = f"{order.path.name}: {error}"

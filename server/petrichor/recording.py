@@ -8,7 +8,6 @@ once. A WAV that has become as long as its sizes can count ends like one on a fu
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from pathlib import Path
@@ -66,10 +65,9 @@ class Recorder:
         self._reports = reports
         self._bell = bell
         self._position = timeline.position if position is None else max(position, timeline.oldest)
-        self._last = math.inf if seconds is None else self._position + round(seconds * rate)
         self._written = 0
         self._most = WAV_FRAMES if path.suffix.lower() == ".wav" else None  # a FLAC counts 36 bits of frames
-        self._end: int | None = None
+        self._end: int | None = None if seconds is None else self._position + round(seconds * rate)
         self._closing = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -84,7 +82,8 @@ class Recorder:
         """
         self._end_token = token
         present = self._timeline.position
-        self._end = present if position is None else min(position, present + self._rate)
+        end = present if position is None else min(position, present + self._rate)
+        self._end = end if self._end is None else min(end, self._end)
         self._stop.set()
 
     def join(self) -> None:
@@ -111,15 +110,15 @@ class Recorder:
         self._report(Recording(path, take, self._end_token, problem, self._written / self._rate))
 
     def _write(self, file: soundfile.SoundFile) -> None:
-        """Follow the timeline until told to finish."""
+        """Follow the timeline until told to finish, or to the end that it has from the start."""
         lag = round(LAG * self._rate)
         while not self._stop.wait(PATIENCE):
-            if (position := self._timeline.position) >= self._last:
-                self._write_to(file, int(self._last))
-                return
+            position = self._timeline.position
+            if self._end is not None and position >= self._end:
+                break
             self._write_to(file, position - lag)
-        assert self._end is not None, "set before the event"
-        end = int(min(self._end, self._last))
+        end = self._end
+        assert end is not None, "set before the event"
         while self._timeline.position < end and not self._closing:  # a stop at a sample may come just before it
             time.sleep(PATIENCE / 10)
         self._write_to(file, min(end, self._timeline.position))

@@ -47,12 +47,13 @@ class Player(Protocol):
     name: str
     lines: list[str]
     scripts: Scripts
+    unpassed: int | None  # the line with which a turn began that has not passed, or not yet
 
     def play(self, script: str, step: int) -> None:
         """Play one step."""
 
-    def check(self, since: int = 0) -> None:
-        """Fail if the program has complained of anything, from a line on."""
+    def check(self) -> None:
+        """Fail if the program has complained of anything."""
 
 
 class PdPlayer(PureData):
@@ -64,6 +65,7 @@ class PdPlayer(PureData):
     """
 
     name = "pd"
+    unpassed: int | None = None
 
     def __init__(self, port: int, scripts: Scripts) -> None:
         self.scripts = scripts
@@ -93,6 +95,7 @@ class SclangPlayer(Sclang):
     """
 
     name = "sclang"
+    unpassed: int | None = None
 
     def __init__(self, port: int, scripts: Scripts) -> None:
         self.scripts = scripts
@@ -120,7 +123,9 @@ class Turn:
     def __init__(self, player: Player, script: str) -> None:
         self.player, self._script = player, script
         self._played: set[int] = set()
-        self._begun = self._before = len(player.lines)
+        if player.unpassed is not None:  # it failed; where it is tried again, what it printed counts no more
+            del player.lines[player.unpassed :]
+        self._before = player.unpassed = len(player.lines)
 
     @property
     def name(self) -> str:
@@ -139,10 +144,10 @@ class Turn:
         self.player.play(self._script, step)
         self._played.add(step)
 
-    def check(self) -> None:
-        """Fail if not every step was played, or the program has complained of anything since the turn began."""
+    def end(self) -> None:
+        """Fail if not every step was played; else it has passed."""
         assert len(self._played) == len(self.player.scripts[self._script]), "not every step was played"
-        self.player.check(self._begun)
+        self.player.unpassed = None
 
     def hears(self, pattern: str) -> re.Match[str]:
         """Return the first match in what the program has printed since the last step began."""

@@ -66,9 +66,9 @@ class PureData(Process):
         assert self._sender
         self._sender.sendall(f"list {receiver} {value};\n".encode())
 
-    def check(self, since: int = 0) -> None:
-        """Fail if Pd has complained of anything, from a line on."""
-        faults = [line for line in self.lines[since:] if any(fault in line for fault in FAULTS)]
+    def check(self) -> None:
+        """Fail if Pd has complained of anything."""
+        faults = [line for line in self.lines if any(fault in line for fault in FAULTS)]
         assert not faults, "\n".join(faults)
 
     def close(self) -> None:

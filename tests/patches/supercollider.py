@@ -87,10 +87,10 @@ class Sclang(Process):
         command = ["sclang", "-D", "-u", str(self.port), "-l", str(folder / "sclang_conf.yaml")]
         super().__init__([*command, str(folder / "code.scd")], environment)
 
-    def check(self, since: int = 0) -> None:
-        """Fail if sclang has complained of anything, from a line on."""
+    def check(self) -> None:
+        """Fail if sclang has complained of anything."""
         faults = ("ERROR:", "WARNING:", "FAILURE IN SERVER")
-        assert not any(fault in line for line in self.lines[since:] for fault in faults), self.output
+        assert not any(fault in line for line in self.lines for fault in faults), self.output
 
     def close(self) -> None:
         """End sclang and remove its folder."""

@@ -167,8 +167,8 @@ def player(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Player]:
     scripts = {row.address: getattr(row, kind.name) for row in ROWS}
     scripts |= {f"beyond {address}": beyond(row)[kind.name] for address, row in RANGES.items()}
     with kind(stage.server.port, scripts) as player:
-        player.check()
         yield player
+        player.check()
 
 
 def test_no_row_of_the_table_is_left_out() -> None:
@@ -180,7 +180,7 @@ def test_it_does_what_the_table_says(row: Row, player: Player, stage: Stage) -> 
     stage.reset()
     turn = Turn(player, row.address)
     row.judge(stage, turn)
-    turn.check()
+    turn.end()
 
 
 def test_what_is_out_of_range_is_clamped_and_told(player: Player, stage: Stage) -> None:
@@ -192,4 +192,4 @@ def test_what_is_out_of_range_is_clamped_and_told(player: Player, stage: Stage) 
             turn.play()
             told = stage.told.wait("/clamped", lambda message, own=own: message.args[0] == own)  # type: ignore[misc]
             assert told.args[1] == limit and stage.value(own) == (limit,)
-        turn.check()
+        turn.end()
