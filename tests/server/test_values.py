@@ -93,7 +93,7 @@ def test_direction_moves_the_latent_of_a_voice_that_has_one(server: LiveServer) 
         return server.record(name, lambda: time.sleep(1.5))
 
     usual, bright, again = (sound(f"{n}.wav", value) for n, value in enumerate((0.0, 3.0, 0.0)))
-    loudest = int(np.abs(usual[4800:-4800, 0]).argmax())
+    loudest = 4800 + int(np.abs(usual[4800:-4800, 0]).argmax())
     same, other = (likeness(usual[loudest : loudest + 1201], sound, 1200) for sound in (again, bright))
     assert same > 0.9 > 0.6 > other, (same, other)
     assert client.ask("/bird/direction/bright", "?", reply="/bird/direction/bright").args == (0.0,)
