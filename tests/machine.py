@@ -46,9 +46,10 @@ class Machine:
         """Whether it did since then."""
         now = time.monotonic()
         seen = self._standstills(self._begun, now)
-        available = (now - self._begun) * (os.cpu_count() or 1)
-        lost = max(sum(seen), self._kept() - self._before)
-        return max(seen, default=0.0) > LONGEST or lost > max(LONGEST, SHARE * available)
+        bound = SHARE * (now - self._begun)  # of one core: the watchers see theirs, the kernel counts all
+        stopped = sum(seen) > max(LONGEST, bound * len(os.sched_getaffinity(0)))
+        kept = self._kept() - self._before > max(LONGEST, bound * (os.cpu_count() or 1))
+        return max(seen, default=0.0) > LONGEST or stopped or kept
 
 
 class Watch:

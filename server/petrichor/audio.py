@@ -294,7 +294,7 @@ class AudioProcess:
     def _record(self, order: Record) -> None:
         """Finish the recording in progress, if any, and start the one wanted, if any."""
         if self._recorder is not None:
-            self._recorder.finish(order.token, order.position)
+            self._recorder.finish(order.position)
             self._recorder = None
         if order.path is not None:
             rate, bell = self._options.rate, self._recorder_bell
@@ -303,7 +303,7 @@ class AudioProcess:
                     order.path,
                     self._timeline,
                     rate,
-                    order.token,
+                    order.take,
                     self._recordings,
                     bell,
                     position=order.position,
@@ -311,7 +311,7 @@ class AudioProcess:
                 )
             except RuntimeError as error:  # no thread is to be had
                 reason = f"{order.path.name}: {error}"
-                self._recordings.put(Recording(str(order.path), order.token, order.token, reason))
+                self._recordings.put(Recording(str(order.path), order.take, reason))
 
     def _close(self) -> None:
         if self._recorder is not None:

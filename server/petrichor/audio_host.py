@@ -22,7 +22,7 @@ HANG = 1.5  # seconds without a sign of life, after which the audio process is k
 QUICK = 1.0  # seconds: a process that dies within them died of its start, and the next one waits
 FALL = 0.1  # seconds in which the mix goes to silence
 LAST = 1 << 62  # position of the mix that is never reached: no cue comes after it
-MOST_ORDERS = 10_000  # that wait for the audio process; more is a process that is gone
+MOST_ORDERS = 100_000  # that wait for it: twice what 1000 messages a second to 32 voices give until it is killed
 
 
 class AudioHost:

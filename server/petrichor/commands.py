@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from petrichor import __version__
@@ -35,7 +37,6 @@ LIMITS = {
     **dict.fromkeys(("/preset/load", "/preset/list", "/scene/load", "/scene/next"), (20.0, 40.0)),
     "/notify": (50.0, 100.0),
 }
-MAX_ASKERS = 64  # of recordings, remembered
 
 
 class Host(Protocol):
@@ -66,6 +67,31 @@ class Host(Protocol):
         """Return what `/status` tells its sender, by name."""
 
 
+@dataclass
+class _Take:
+    """A recording whose end has not been told.
+
+    Attributes:
+        path: The file.
+        starter: Who asked for it, if it was a client.
+        timed: Whether it has a length: its end is then told to who asked for it.
+        stoppers: Who asked for its end.
+    """
+
+    path: str
+    starter: Address | None
+    timed: bool
+    stoppers: set[Address] = field(default_factory=set)
+
+    def askers(self, report: Recording) -> set[Address]:
+        """Return who waits for a report, or has to know of it: why it failed who began it learns in any case."""
+        over = bool(report.error) or report.seconds is not None
+        askers = set(self.stoppers) if over else set()
+        if self.starter is not None and (self.timed or report.error or not over):
+            askers.add(self.starter)
+        return askers
+
+
 class Commands:
     """Obeys the addresses that belong to no voice.
 
@@ -77,9 +103,9 @@ class Commands:
         """Start with nothing asked."""
         self._desk = desk
         self._syncs: list[tuple[Address, int]] = []
-        self._recorders: dict[int, Address] = {}  # order → who asked, the last few
-        self._orders = 0
-        self._take: tuple[int, str] | None = None  # token and path of the recording in progress
+        self._takes: dict[int, _Take] = {}  # by number
+        self._numbers = itertools.count(1)
+        self._take = 0  # the one in progress, 0 for none
         handlers: dict[str, Callable[[Message], None]] = {
             "/master/gain": desk.set_master,
             "/preset/save": self._save_preset,
@@ -103,7 +129,7 @@ class Commands:
     @property
     def recording(self) -> str:
         """Path of the recording in progress, or ""."""
-        return self._take[1] if self._take else ""
+        return self._takes[self._take].path if self._take else ""
 
     def replier(self, address: str, detail: str) -> Callable[[str], None]:
         """Return a function that tells the present sender `/done` ("") or `/fail` (a reason) of `address`."""
@@ -120,9 +146,11 @@ class Commands:
 
     def recorded(self, report: Recording) -> None:
         """Pass on what the audio process says of recordings."""
-        over = report.error or report.seconds is not None
-        if over and self._take is not None and self._take[0] == report.take:
-            self._take = None  # it ended by itself
+        take = self._takes.get(report.take)
+        if report.error or report.seconds is not None:
+            self._takes.pop(report.take, None)
+            if self._take == report.take:
+                self._take = 0  # it ended by itself
         answer: tuple[object, ...] = ("/record", report.path)
         if report.error:
             log.error("recording: %s", report.error)
@@ -130,15 +158,14 @@ class Commands:
         elif report.seconds is not None:
             log.info("recorded %.1f s into %s", report.seconds, report.path)
             answer += (report.seconds,)
-        asked = self._recorders.get(report.token)
-        for listener in self._desk.clients.all | ({asked} if asked else set()):
+        for listener in self._desk.clients.all | (set() if take is None else take.askers(report)):
             self._desk.send(listener, "/fail" if report.error else "/done", *answer)
 
     def recording_lost(self) -> None:
-        """Tell that the audio process died while it recorded; a WAV holds all but the last quarter second."""
-        if self._take is not None:
-            token, path = self._take
-            self.recorded(Recording(path, token, error=f"{path}: the audio process died; what was recorded is kept"))
+        """Tell that the audio process died while it recorded; a WAV holds all but the last third of a second."""
+        for number, take in list(self._takes.items()):
+            reason = f"{take.path}: the audio process died; what was recorded is kept"
+            self.recorded(Recording(take.path, number, reason))
 
     def settle(self) -> None:
         """Answer the syncs whose loads are over."""
@@ -160,14 +187,16 @@ class Commands:
                 if seconds <= 0.0:
                     raise MessageError(message.address, f"got {seconds:g} s, expected more than 0")
             path = reserve_recording(message.address, self._desk.options.recordings, name)
-        elif self._take is None:
+        elif not self._take:
             raise MessageError(message.address, "nothing is being recorded")
-        self._orders += 1
-        self._take = None if path is None else (self._orders, str(path))
-        if self._desk.sender is not None:
-            self._recorders[self._orders] = self._desk.sender
-            self._recorders.pop(self._orders - MAX_ASKERS, None)
-        self._desk.order(Record(path, self._orders, self._position_of(message), seconds))
+        sender = self._desk.sender
+        if self._take and sender is not None:
+            self._takes[self._take].stoppers.add(sender)  # also who begins another: that ends it
+        self._take = 0
+        if path is not None:
+            self._take = next(self._numbers)
+            self._takes[self._take] = _Take(str(path), sender, seconds is not None)
+        self._desk.order(Record(path, self._take, self._position_of(message), seconds))
 
     def _save_preset(self, message: Message) -> None:
         path = self._desk.presets.save(message.address, _one_name(message, message.args))

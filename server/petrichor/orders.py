@@ -56,13 +56,13 @@ class Record:
 
     Attributes:
         path: The file, or None to stop.
-        token: Names the order in its answers.
+        take: Names it in its reports; 0 to stop.
         position: Frame of the mix to start or stop at, or None for now.
         seconds: How much to record, or None for all until the stop.
     """
 
     path: Path | None
-    token: int = 0
+    take: int = 0
     position: int | None = None
     seconds: float | None = None
 
@@ -96,14 +96,12 @@ class Recording:
 
     Attributes:
         path: The file.
-        take: Token of the order that started it.
-        token: Token of the order that this answers; 0 for none.
+        take: Names it, as the order that started it did.
         error: Why it failed, or "".
         seconds: Its length once it has ended, else None.
     """
 
     path: str
     take: int
-    token: int = 0
     error: str = ""
     seconds: float | None = None

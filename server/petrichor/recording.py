@@ -29,7 +29,7 @@ LAG = 0.25  # seconds that the file stays behind the mix, so that it can end at 
 
 
 class Recorder:
-    """Writes the timeline into a file until told to finish, or until so much of it is written.
+    """Writes the timeline into a file until told to finish, or up to a length of it.
 
     Nothing here blocks its caller: the file is opened, written and closed on the recorder's own thread, which says
     what happened in `reports` and rings the bell.
@@ -38,7 +38,7 @@ class Recorder:
         path: Where to; `.wav` (32-bit float, exact) or `.flac` (24-bit).
         timeline: What to follow.
         rate: Hz.
-        token: Names the take in every report.
+        take: Names it in every report.
         reports: Where the start, an error and the end are put.
         bell: Rung after each report.
         position: Frame of the mix to start at, a little past or to come; None for the next one.
@@ -50,7 +50,7 @@ class Recorder:
         path: Path,
         timeline: Timeline,
         rate: int,
-        token: int,
+        take: int,
         reports: SimpleQueue[Recording],
         bell: Bell,
         position: int | None = None,
@@ -60,8 +60,7 @@ class Recorder:
         self.path = path
         self._timeline = timeline
         self._rate = rate
-        self._take = token
-        self._end_token = 0 if seconds is None else token  # who asks for a length is told of its end
+        self._take = take
         self._reports = reports
         self._bell = bell
         self._position = timeline.position if position is None else max(position, timeline.oldest)
@@ -73,14 +72,12 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def finish(self, token: int = 0, position: int | None = None) -> None:
+    def finish(self, position: int | None = None) -> None:
         """Let it write up to a frame of the mix, or the present one, and close the file.
 
         Args:
-            token: Goes into the report of the end.
             position: First frame that is left out, a little past or to come.
         """
-        self._end_token = token
         present = self._timeline.position
         end = present if position is None else min(position, present + self._rate)
         self._end = end if self._end is None else min(end, self._end)
@@ -96,9 +93,9 @@ class Recorder:
         try:
             file = open_unbreakable(self.path, self._rate)
         except OutputError as error:
-            self._report(Recording(path, take, take, str(error)))
+            self._report(Recording(path, take, str(error)))
             return
-        self._report(Recording(path, take, take))
+        self._report(Recording(path, take))
         problem = ""
         try:
             with file:
@@ -107,7 +104,7 @@ class Recorder:
             log.error("recording %s: %s", path, error)
             reason = str(error) or "the disk is full or cannot be written"
             problem = f"{self.path.name}: {reason}; what was recorded so far is kept"
-        self._report(Recording(path, take, self._end_token, problem, self._written / self._rate))
+        self._report(Recording(path, take, problem, self._written / self._rate))
 
     def _write(self, file: soundfile.SoundFile) -> None:
         """Follow the timeline until told to finish, or to the end that it has from the start."""

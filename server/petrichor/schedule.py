@@ -52,8 +52,11 @@ class Schedule(Generic[T]):
         """
         if time - now > HORIZON:
             raise MessageError("", f"got a timetag {time - now:.0f} s ahead, at most {HORIZON:.0f} are kept")
-        if self._senders[sender] >= LIMIT_EACH or len(self._heap) >= LIMIT or self._bytes + size > LIMIT_BYTES:
-            raise MessageError("", f"{self._senders[sender]} messages of this sender wait already, {len(self)} in all")
+        if self._senders[sender] >= LIMIT_EACH or len(self) >= LIMIT:
+            waiting = f"{self._senders[sender]} messages of this sender wait already, {len(self)} in all"
+            raise MessageError("", f"{waiting}; at most {LIMIT_EACH} and {LIMIT} can")
+        if self._bytes + size > LIMIT_BYTES:
+            raise MessageError("", f"got {size} bytes, {self._bytes} wait already; at most {LIMIT_BYTES} can")
         heapq.heappush(self._heap, (time, next(self._count), sender, size, item))
         self._senders[sender] += 1
         self._bytes += size

@@ -168,8 +168,11 @@ class Supervisor:
                     self._kill(renderer, f"its renderer gave no sign of life for {HANG:g} s")
                 self._check_speed(voice, renderer, now)
                 self._tell_late(voice, renderer)
-            elif renderer is voice.incoming and now - renderer.since > _patience(renderer.source):
-                self._kill(renderer, f"was not ready after {now - renderer.since:.0f} s")
+            elif renderer is voice.incoming:
+                if slept:
+                    renderer.since = now
+                elif now - renderer.since > _patience(renderer.source):
+                    self._kill(renderer, f"was not ready after {now - renderer.since:.0f} s")
         for voice in list(self.voices.values()):
             if voice.restart_at is not None and voice.restart_at <= now:
                 # From the copy of what was heard: the file may have changed since, and be broken.

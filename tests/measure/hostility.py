@@ -2,18 +2,20 @@
 
     python -m tests.measure.hostility --datagrams 1000000 --voices 1000
 
-Every datagram is read (there is no limit on their rate here, and none is lost: the next come when the ones before are
-answered for). After all of it the server has to answer, and its voice to sound as it did. Every voice file has to be
-refused with a reason, or to play finitely.
+Every datagram is read (there is no limit on their rate here, and none is lost: the next come when both ports have
+answered for the ones before). After all of it the server has to answer, and its voice to sound as it did. Every voice
+file has to be refused with a reason, or to play finitely.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
 import random
+import select
 import socket
 import time
 import zipfile
@@ -22,15 +24,17 @@ from pathlib import Path
 
 import numpy as np
 
-from petrichor.bench.client import Client
+from petrichor.bench.client import PATIENCE, Client
 from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.rig import PITCHES, PROBES, Rig
+from petrichor.errors import PetrichorError
 from petrichor.osc import LARGEST, encode, encode_bundle
 from petrichor.parameters import TABLE
 from tests.tiny_voices import build_voices
 
 HEARD = 4800  # frames of a mutated voice that plays
-WINDOW = 64  # datagrams between two pings
+WINDOW = 64  # datagrams before both ports have to answer for them
+UNKNOWN = 1 << 23  # the first token that the server never gives
 HARMFUL = ("/V/unload", "/record", "/V/load")  # lawful, and not what is tried here
 EVIL_NUMBERS = (0.0, -1.0, 1e38, float("inf"), float("-inf"), float("nan"), 1e-45, 2**31 - 1, -(2**31))
 
@@ -80,6 +84,25 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
     return bytes(changed[:LARGEST])
 
 
+def settle_stream(stream: socket.socket, token: int) -> None:
+    """Wait until the stream port has read all that was sent to it: it says of a token that it does not know.
+
+    Raises:
+        PetrichorError: It says nothing, however often it is asked.
+    """
+    end, again = time.monotonic() + PATIENCE, 0.0
+    while time.monotonic() < end:
+        if time.monotonic() > again:  # what may have been lost
+            again = time.monotonic() + 1.0
+            with contextlib.suppress(OSError):
+                stream.send(encode("/pull", token, 0, 0, 0))
+        if select.select([stream], [], [], 0.1)[0]:
+            with contextlib.suppress(OSError):
+                if stream.recv(65536) == encode("/expired", token):
+                    return
+    raise PetrichorError(f"no /expired {token} from the stream port in {PATIENCE:.0f} s")
+
+
 def attack(rig: Rig, count: int, seed: int = 1) -> Counter[str]:
     """Send mutated datagrams to both ports, and return what became of them.
 
@@ -99,7 +122,8 @@ def attack(rig: Rig, count: int, seed: int = 1) -> Counter[str]:
         except OSError:
             told["not sent"] += 1
         if number % WINDOW == WINDOW - 1:
-            control.ask("/ping", reply="/pong")
+            control.settle()
+            settle_stream(stream, UNKNOWN + number)
             told.update(message.address for message in control.heard)
             control.heard.clear()
         if number % 20_000 == 0:

@@ -65,7 +65,7 @@ def test_recording_without_a_thread_fails_and_the_loop_goes_on(
 
     monkeypatch.setattr(threading.Thread, "start", start)
     process._obey(Record(tmp_path / "take.wav", 7))
-    told = Recording(str(tmp_path / "take.wav"), 7, 7, "take.wav: can't start new thread")
+    told = Recording(str(tmp_path / "take.wav"), 7, "take.wav: can't start new thread")
     assert process._recordings.get(timeout=1) == told
     assert process._recorder is None
     monkeypatch.undo()

@@ -248,6 +248,20 @@ def test_recording_of_a_length_ends_by_itself_and_says_so(server: LiveServer) ->
     assert "nothing is being recorded" in str(client.ask("/record", reply="/fail").args[1])
 
 
+def test_early_end_of_a_recording_is_told_to_who_began_it_with_a_length_and_who_ends_it(server: LiveServer) -> None:
+    """Neither of them has asked to be notified."""
+    starter, stopper = Client(server.port), Client(server.port)
+    try:
+        starter.ask("/record", "long.wav", 60.0, reply="/done")
+        end = stopper.ask("/record", reply="/done").args
+        assert end[:2] == ("/record", str(server.recordings / "long.wav"))
+        assert 0.0 <= float(end[2]) < 60.0  # type: ignore[arg-type]
+        assert starter.wait("/done").args == end
+    finally:
+        starter.close()
+        stopper.close()
+
+
 def test_small_fill_is_live_sound(voice_paths: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "voices"
     folder.mkdir()

@@ -50,31 +50,31 @@ def test_recording_holds_what_was_mixed_meanwhile(
     recorder = record(tmp_path / name, timeline)
     for start in range(1000, 50000, 100):
         timeline.append(sound[start : start + 100])
-    recorder.finish(8)
+    recorder.finish()
     recorder.join()
     path = str(tmp_path / name)
-    assert reports.get() == Recording(path, 7, 7)
-    assert reports.get() == Recording(path, 7, 8, seconds=pytest.approx(49000 / 48000))
+    assert reports.get() == Recording(path, 7)
+    assert reports.get() == Recording(path, 7, seconds=pytest.approx(49000 / 48000))
     written, rate = soundfile.read(tmp_path / name, dtype="float32")
     assert rate == 48000
     np.testing.assert_allclose(written, sound[1000:50000], atol=error)
 
 
-@pytest.mark.parametrize(("stop", "frames", "end"), [(None, 24000, 7), (20000, 19000, 8), (40000, 24000, 8)])
+@pytest.mark.parametrize(("stop", "frames"), [(None, 24000), (20000, 19000), (40000, 24000)])
 def test_recording_of_a_length_ends_by_itself_or_earlier_where_told_to(
-    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], stop: int | None, frames: int, end: int
+    tmp_path: Path, record: Record, reports: SimpleQueue[Recording], stop: int | None, frames: int
 ) -> None:
     timeline = Timeline()
     sound = noise(60000)
     timeline.append(sound[:1000])
     recorder = record(tmp_path / "take.wav", timeline, 0.5)
     if stop is not None:
-        recorder.finish(8, stop)
+        recorder.finish(stop)
     for start in range(1000, 50000, 100):
         timeline.append(sound[start : start + 100])
     path = str(tmp_path / "take.wav")
-    assert reports.get(timeout=10) == Recording(path, 7, 7)
-    assert reports.get(timeout=10) == Recording(path, 7, end, seconds=frames / 48000)
+    assert reports.get(timeout=10) == Recording(path, 7)
+    assert reports.get(timeout=10) == Recording(path, 7, seconds=frames / 48000)
     recorder.join()  # it rings its bell after each report
     written, _ = soundfile.read(tmp_path / "take.wav", dtype="float32")
     np.testing.assert_array_equal(written, sound[1000 : 1000 + frames])
@@ -86,7 +86,7 @@ def test_impossible_files_are_refused_with_a_reason(
 ) -> None:
     record(tmp_path / name, Timeline()).join()
     report = reports.get()
-    assert report.token == 7
+    assert report.take == 7
     assert report.error
     assert reports.empty()
 
@@ -130,7 +130,7 @@ def test_wav_ends_in_time_before_its_sizes_overflow(
         timeline = Timeline()
         recorder = record(tmp_path / name, timeline)
         timeline.append(sound)
-        recorder.finish(8)
+        recorder.finish()
         recorder.join()
         assert reports.get().error == ""
         end = reports.get()
@@ -164,7 +164,7 @@ def test_disk_that_stalls_leaves_a_gap_and_not_the_end(
     timeline.append(sound)
     while not timeline.stalled:
         recorder._thread.join(0.01)
-    recorder.finish(8)
+    recorder.finish()
     recorder.join()
     assert [reports.get().error for _ in range(2)] == ["", ""]
     assert caplog.text.count("are left out") == 1

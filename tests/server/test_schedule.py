@@ -31,7 +31,7 @@ def test_too_far_and_too_many_are_refused() -> None:
     with pytest.raises(MessageError, match="wait already"):
         schedule.add(1.0, 0, now=0.0, sender="third")
     assert schedule.clear() == LIMIT
-    with pytest.raises(MessageError, match="wait already"):
+    with pytest.raises(MessageError, match=f"got {LIMIT_BYTES + 1} bytes, 0 wait already"):
         schedule.add(1.0, 0, now=0.0, size=LIMIT_BYTES + 1)
     schedule.add(1.0, 5, now=0.0, size=LIMIT_BYTES)
     assert [item for _, item in schedule.due(1.0)] == [5]

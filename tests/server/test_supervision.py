@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from petrichor.bench.client import Client
 from petrichor.bench.ears import Ears, EarsOptions
 from petrichor.bench.listening import largest_step, longest_silence
 from petrichor.bench.rig import PITCHES, PROBES, Rig, descendants
@@ -172,9 +173,10 @@ def test_killed_voice_comes_back_as_it_was_though_its_file_is_gone_or_broken(rig
 
 
 def test_killed_audio_process_is_replaced_and_the_sound_is_back(rig: Rig) -> None:
-    """Listeners subscribe again, as patches do; a recording keeps what was written of it."""
+    """Listeners subscribe again, as patches do; a recording keeps what was written of it, and its starter is told."""
     rig.client.send("/master/gain", -6.0)
-    rig.client.ask("/record", "cut.wav", reply="/done")
+    starter = Client(rig.port)
+    starter.ask("/record", "cut.wav", 60.0, reply="/done")
     with Listener(rig.stream_port) as listener:
         listener.take(RATE)
         position = int(listener._position)
@@ -186,6 +188,8 @@ def test_killed_audio_process_is_replaced_and_the_sound_is_back(rig: Rig) -> Non
     begin = time.monotonic()
     assert rig.client.wait("/fail").args[0] == "/audio"
     assert rig.client.wait("/fail").args[0] == "/record"
+    assert starter.wait("/fail").args[0] == "/record"
+    starter.close()
     sound = heard_during(rig, lambda: None)
     assert time.monotonic() - begin < 5
     assert tone(sound, PITCHES["probe-1"]) == pytest.approx(0.125, rel=0.1), "the master's level is where it was"

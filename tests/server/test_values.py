@@ -164,9 +164,12 @@ def test_a_message_with_a_time_is_left_alone_by_a_morph(server: LiveServer) -> N
     client.send("/rain/gain", 0.0)
     client.send("/preset/load", "quiet", 60_000.0)
     client.send_at(time.time() + 0.1, ("/rain/gain", 6.0))
+    wait_until(lambda: client.ask("/rain/gain", "?", reply="/rain/gain").args == (6.0,), "the cue to act")
     for _ in range(2):  # and a few steps later
-        wait_until(lambda: client.ask("/rain/gain", "?", reply="/rain/gain").args == (6.0,), "the cue to act")
         time.sleep(0.2)
+        client.settle()
+        client.heard.clear()  # of the steps before, each of which is told
+        assert client.ask("/rain/gain", "?", reply="/rain/gain").args == (6.0,)
 
 
 def test_a_message_that_was_on_its_way_when_a_morph_began_is_left_alone(server: LiveServer) -> None:
@@ -176,11 +179,12 @@ def test_a_message_that_was_on_its_way_when_a_morph_began_is_left_alone(server: 
     client.settle()
     client.send_at(time.time() + 0.24, ("/rain/gain", -12.0))  # sent on at once
     client.send("/preset/load", "soft", 60_000.0)
+    wait_until(lambda: client.ask("/rain/gain", "?", reply="/rain/gain").args == (-12.0,), "the cue to act")
     for _ in range(2):  # and a few steps later
-        wait_until(lambda: client.ask("/rain/gain", "?", reply="/rain/gain").args == (-12.0,), "the cue to act")
         time.sleep(0.5)
         client.settle()
         client.heard.clear()
+        assert client.ask("/rain/gain", "?", reply="/rain/gain").args == (-12.0,)
 
 
 def test_a_voice_that_comes_back_is_told_anew(server: LiveServer, other: Client) -> None:

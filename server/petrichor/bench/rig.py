@@ -109,7 +109,7 @@ class Served:
 
     def named(self, name: str) -> list[int]:
         """Return the numbers of the processes that play a part ("audio", "card", or a voice's name), oldest first."""
-        wanted = f"petrichor-{name}"[:15]
+        wanted = f"petrichor-{name}".encode()[:15].decode(errors="replace")
         return sorted((number for number, called in self.children().items() if called == wanted), key=_age_key)
 
     def status(self) -> dict[str, object]:
@@ -188,7 +188,7 @@ def descendants(process: int) -> dict[int, str]:
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+            name, _, rest = (folder / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
         except OSError:  # it has just ended
             continue
         number = int(folder.name)
