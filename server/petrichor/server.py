@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import select
 import signal
+import threading
 import time
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -67,7 +68,7 @@ class Server:
         """Bind the sockets, make the shared memory, start the other processes and load the voices."""
         self.options = options
         self._running = True
-        self._handlers: dict[int, Any] = {}  # of signals, as they were before `run`
+        self._wake, self._own_bell = Bell.pair()
         self._console = console
         self._next_levels = self._next_look = self._next_picture = 0.0
         self._changes = 0  # of values, told or about to be told to clients
@@ -75,6 +76,9 @@ class Server:
             log.info("removed %s, left by a server that was killed", name)
         remove_stale_spools()
         with ExitStack() as stack:  # whatever fails on the way, what was made so far is let go again
+            for bell in (self._wake, self._own_bell):
+                stack.callback(bell.close)
+            self._hear_signals(stack)
             self._open(stack)
             stack.callback(self._fall_silent)
             if not str(self._streams.getsockname()[0]).startswith(LOOPBACK):
@@ -110,8 +114,7 @@ class Server:
         self._streams = stack.enter_context(bind(options.host, stream_port, "--stream-port"))
         self._segment = stack.enter_context(Segment())
         bells = [Bell.pair() for _ in range(SLOTS)]
-        self._wake, self._own_bell = Bell.pair()
-        for bell in [self._wake, self._own_bell, *(end for pair in bells for end in pair)]:
+        for bell in (end for pair in bells for end in pair):
             stack.callback(bell.close)
         self._start_processes(stack, bells)
         self._folder = VoiceFolder(options.voices, self._own_bell)
@@ -181,8 +184,6 @@ class Server:
 
     def run(self) -> None:
         """Serve until `stop`, SIGINT or SIGTERM; a second signal, also during `close`, ends everything at once."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._signalled)
         with realtime_priority(CONTROL) if self.options.realtime else nullcontext():
             while self._running:
                 self._turn()
@@ -195,7 +196,7 @@ class Server:
         """
         now = time.monotonic()
         deadline = now + DEVICE_PATIENCE
-        while not self._card.known and now < deadline:
+        while self._running and not self._card.known and now < deadline:
             if select.select(self._card.sources, [], [], min(LOOK, deadline - now))[0]:
                 self._card.attend()
             now = time.monotonic()
@@ -210,11 +211,7 @@ class Server:
     def close(self) -> None:
         """End every process and let go of everything, in reverse order of the start."""
         self._running = False
-        try:
-            self._resources.close()
-        finally:
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+        self._resources.close()
 
     def _fall_silent(self) -> None:
         """Let what is heard or recorded end by a glide to silence: the first thing of the end."""
@@ -340,6 +337,12 @@ class Server:
             other = "" if rate == self.options.rate else f" at {rate} Hz, resampled"
             log.info("playing on %s%s", device, other)
             self._wire.announce("/device", device, rate)
+
+    def _hear_signals(self, stack: ExitStack) -> None:
+        """Let signals end `run` from now on: what is being made when one comes would be left behind."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                stack.callback(signal.signal, number, signal.signal(number, self._signalled))
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         if not self._running:  # the second: do not wait for a clean end

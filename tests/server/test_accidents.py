@@ -8,15 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+from multiprocessing import shared_memory
 from pathlib import Path
 
 import pytest
 
+from petrichor.config import ServeOptions
 from petrichor.osc import encode
-from tests.live_server import Listener, LiveServer, wait_until
+from petrichor.server import Server
+from tests.live_server import Listener, LiveServer, left_behind, wait_until
 from tests.patches.process import runs
 from tests.sound import level, longest_silence
 
@@ -94,10 +96,30 @@ def test_one_signal_ends_it_whenever_it_comes_and_nothing_is_left(
     process.send_signal(number)
     process.communicate(timeout=30)
     wait_until(lambda: not sessions(process.pid), "its processes to end")
-    left = [
-        path for place in ("/dev/shm", tempfile.gettempdir()) for path in Path(place).glob(f"petrichor-{process.pid}-*")
-    ]
-    assert not left
+    assert not left_behind(process.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_its_memory_is_made_leaves_nothing(
+    number: signal.Signals, voice_paths: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being made then is known to nobody who could remove it."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+    class Interrupted(shared_memory.SharedMemory):
+        def __init__(self, name: str, create: bool, size: int) -> None:
+            super().__init__(name, create, size)
+            os.kill(os.getpid(), number)
+
+    voices = voice_paths["bird"].parent
+    options = ServeOptions(port=0, voices=voices, recordings=tmp_path, device="none", query=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("petrichor.segment.shared_memory.SharedMemory", Interrupted)
+        server = Server(options)
+    with server:
+        server.run()
+    assert not left_behind(os.getpid())
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_second_signal_ends_it_at_once_whatever_hangs(voice_paths: dict[str, Path]) -> None:

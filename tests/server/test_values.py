@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from petrichor.bench.client import Client
 from petrichor.bench.ears import Ears, EarsOptions
@@ -89,8 +90,9 @@ def test_direction_moves_the_latent_of_a_voice_that_has_one(server: LiveServer) 
     def sound(name: str, bright: float) -> np.ndarray:
         client.send("/bird/direction/bright", bright)
         client.send("/bird/seed", 3)
-        time.sleep(0.2)  # what was sung before fades
-        return server.record(name, lambda: time.sleep(1.5))
+        client.ask("/record", name, 2.0, reply="/done")
+        client.wait("/done", lambda message: len(message.args) == 3)
+        return soundfile.read(server.recordings / name, dtype="float32")[0][RATE // 2 :]  # what was sung before is over
 
     usual, bright, again = (sound(f"{n}.wav", value) for n, value in enumerate((0.0, 3.0, 0.0)))
     loudest = 4800 + int(np.abs(usual[4800:-4800, 0]).argmax())

@@ -35,3 +35,13 @@ def test_short_and_missing_files_are_refused(tmp_path: Path, seconds: str, capsy
         soundfile.write(path, np.zeros(4800), 48000)
     assert main(["compare", f"a={path}", "--out", str(tmp_path / "c.png"), "--seconds", seconds]) == 1
     assert "a.wav" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--seconds", "0.01"), ("--start", "-1"), ("--seconds", "nan")])
+def test_no_length_and_no_beginning_are_told(
+    tmp_path: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.ones(48000), 48000)
+    arguments = ["compare", f"a={tmp_path / 'a.wav'}", "--out", str(tmp_path / "c.png"), "--seconds", "0.5"]
+    assert main([*arguments, f"{option}={value}"]) == 1
+    assert "expected 0.1 s or more from 0 s or later" in " ".join(capsys.readouterr().err.split())

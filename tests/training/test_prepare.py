@@ -236,6 +236,10 @@ def test_inspection_finds_what_is_wrong() -> None:
     assert found.bandwidth_hz > 21000
     tone = np.sin(2 * np.pi * 440 / rate * np.arange(rate))[:, None]
     assert inspect(tone, rate).clipped == 0.0
+    below = np.where(tone > 0, 0.9 * tone, np.maximum(tone, -0.9))  # flat on one side, both peaks as high
+    below[tone.argmax()] = 0.9
+    for sound in (below, -below):
+        assert inspect(sound, rate).clipped == pytest.approx(np.mean(np.abs(tone) >= 0.9) / 2, abs=0.01)
     assert inspect(np.clip(tone, -0.9, 0.9), rate).clipped == pytest.approx(np.mean(np.abs(tone) >= 0.9), abs=0.02)
     half = np.concatenate((clean, np.zeros((rate, 1))))
     assert inspect(half, rate).silent == pytest.approx(0.5, abs=0.03)

@@ -16,6 +16,7 @@ pytest.importorskip("tensorflow")
 
 from petrichor.errors import PetrichorError
 from petrichor.voice_file import read_voice
+from petrichor_training.errors import ExportError
 from petrichor_training.publish import Publisher
 from petrichor_training.run import Run
 from tests.live_server import LiveServer, live_server
@@ -77,3 +78,27 @@ def test_an_export_that_fails_is_told_and_training_goes_on(tmp_path: Path, caplo
         run.epoch = 3
         publisher(run, {})
     assert len(saved) == 1, "nothing was due at epoch 3"
+
+
+def test_an_epoch_that_comes_while_another_is_exported_is_made_up_for_at_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From what was saved by then: a run that ends badly has not saved what spoiled it."""
+    saved: list[int] = []
+    run = cast(Run, SimpleNamespace(epoch=1, folder=tmp_path, save=lambda: saved.append(run.epoch)))
+    publisher = Publisher(tmp_path / "bird.voice", 1, "bird", tmp_path / "no cache")
+    with caplog.at_level("WARNING"):
+        publisher(run, {})
+        run.epoch = 2
+        publisher(run, {})
+        publisher.close()
+        publisher.close()
+    assert caplog.text.count("bird.voice was not published") == 2, (
+        "each export was tried, and failed for want of a cache"
+    )
+    assert saved == [1]
+
+
+def test_epochs_between_exports_have_to_be_one_or_more(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="publish-every: got 0, expected 1 or more"):
+        Publisher(tmp_path / "bird.voice", 0, "bird", tmp_path)

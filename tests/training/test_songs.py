@@ -148,6 +148,8 @@ def test_the_distance_wants_variety_where_there_is_some() -> None:
     songs = songs_of(some_birds(rng), 3)
     sung, inputs = draw_songs(rng, songs)
     assert inputs["before"].shape == (2 * BATCH, BEFORE * NUMBERS)
+    few, made_from = draw_songs(rng, songs, 126)
+    assert [len(few), *map(len, made_from.values())] == [126, 252, 252, 252], "as three replicas share them"
     spread = rng.standard_normal((2 * BATCH, NUMBERS)).astype(np.float32)
     sung[:, :NUMBERS] = rng.standard_normal((BATCH, NUMBERS))
     assert float(song_distance(sung, spread)) < float(song_distance(sung, np.zeros_like(spread)))

@@ -13,6 +13,7 @@ from petrichor_training.errors import TrainingError
 
 RATE = 48_000  # Hz; all sounds are brought to it, so that the pictures have one frequency axis
 WINDOW, HOP = 1024, 256  # frames at RATE
+SHORTEST = 0.1  # seconds that can be drawn: a few windows
 FLOOR_DB = -80.0  # below the loudest of each picture
 
 
@@ -28,8 +29,10 @@ def draw_comparison(sounds: Sequence[tuple[str, Path]], out: Path, seconds: floa
         start: Where in each file to begin, in seconds.
 
     Raises:
-        TrainingError: A file cannot be read or is too short.
+        TrainingError: A file cannot be read or is too short, or the length or the beginning is none.
     """
+    if not seconds >= SHORTEST or not start >= 0:
+        raise TrainingError(f"got {seconds:g} s from {start:g} s on, expected {SHORTEST:g} s or more from 0 s or later")
     import matplotlib  # noqa: PLC0415  (slow to import)
 
     matplotlib.use("Agg")

@@ -90,8 +90,8 @@ def clipped_share(sound: np.ndarray) -> float:
     if len(sound) < FLAT or np.ptp(sound) == 0:
         return 0.0
     count = 0
-    for top in (sound.max(), -sound.min()):
-        at_top = (sound if top == sound.max() else -sound) >= top * 0.9999
+    for side in (sound, -sound):
+        at_top = side >= side.max() * 0.9999
         # Runs of samples at the top: their starts and ends are where the padded difference is not zero.
         edges = np.flatnonzero(np.diff(np.concatenate(([0], at_top.astype(np.int8), [0]))))
         lengths = edges[1::2] - edges[::2]

@@ -86,10 +86,14 @@ def credits_of(sources: Iterable[Source]) -> str:
         Markdown: one line per recording.
     """
     lines = ["# Credits", "", "This voice was trained on:", ""]
-    for source in sorted(sources, key=lambda source: source.name):
-        parts = [f'"{source.title}"' if source.title else f"`{source.name}`"]
-        parts += [f"by {source.author}"] if source.author else []
-        parts += [source.licence] if source.licence else ["licence unknown"]
-        parts += [f"<{source.url}>"] if source.url else []
-        lines.append("- " + ", ".join(parts))
+    lines += [credit_of(source) for source in sorted(sources, key=lambda source: source.name)]
     return "\n".join(lines) + "\n"
+
+
+def credit_of(source: Source) -> str:
+    """Return the line of a recording in CREDITS.md."""
+    parts = [f'"{source.title}"' if source.title else f"`{source.name}`"]
+    parts += [f"by {source.author}"] if source.author else []
+    parts += [source.licence] if source.licence else ["licence unknown"]
+    parts += [f"<{source.url}>"] if source.url else []
+    return "- " + ", ".join(parts)

@@ -46,14 +46,19 @@ class Publisher:
         """Keep where to and how often.
 
         Raises:
-            ExportError: See `check_place`.
+            ExportError: See `check_place`; or `every` is less than 1.
         """
         check_place(voice)
+        if every < 1:
+            raise ExportError(f"--publish-every: got {every}, expected 1 or more")
         self.voice, self.every = voice, every
         self._command = [sys.executable, "-m", "petrichor_training.command_line", "export", "--quick"]
         self._command += ["--recipe", recipe]
         self._cache = cache
         self._busy: subprocess.Popen[str] | None = None
+        self._skipped: Path | None = (
+            None  # run whose last epoch that was due came while an earlier one was being exported
+        )
 
     def __call__(self, run: Run, _figures: dict[str, float]) -> None:
         """Export the run as it is, if an epoch for it has ended and no earlier export is under way."""
@@ -61,18 +66,30 @@ class Publisher:
             return
         if self._busy is not None and self._busy.poll() is None:
             log.info("epoch %d is not published: an earlier one still is being exported", run.epoch)
+            self._skipped = run.folder
             return
         self._reap()
         run.save()
-        arguments = [str(run.folder), "--cache", str(self._cache), "--out", str(self.voice)]
-        self._busy = subprocess.Popen(
-            [*self._command, *arguments], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+        self._export(run.folder)
 
     def close(self) -> None:
-        """Wait for an export that is under way."""
-        if self._busy is not None:
+        """Wait for an export that is under way, and make up for one that was left out since, from what was saved."""
+        self._reap()
+        if self._skipped is not None:
+            self._export(self._skipped)
             self._reap()
+
+    def _export(self, run: Path) -> None:
+        self._skipped = None
+        arguments = [str(run), "--cache", str(self._cache), "--out", str(self.voice)]
+        self._busy = subprocess.Popen(
+            [*self._command, *arguments],
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the training, which saves and waits for it
+        )
 
     def _reap(self) -> None:
         """Wait for the export, and tell if it failed."""

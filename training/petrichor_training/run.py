@@ -125,7 +125,8 @@ class Run:
                 if self.data.songs is None:
                     found.append((real, inputs, shares))
                 else:
-                    found.append((*with_songs(rng, real, inputs, self.data.songs), shares))
+                    sung, whole = with_songs(rng, real, inputs, self.data.songs, self.steps.replicas)
+                    found.append((sung, whole, shares))
                 continue
             latents = draw_latents(rng, self.batch, self.recipe.network)
             shares = rng.random(self.batch, np.float32)

@@ -90,7 +90,7 @@ class NetworkSettings:
 
     latent_size: int = 500
     # Latents beyond ± this are drawn again; 0 = never. A stream learns from the coordinates of its windows whatever it
-    # is, and plays and is assessed at it.
+    # is, and is assessed and played at it, where the recipe names no ``export.truncation``.
     truncation: float = 0.0
     generator: tuple[int, ...] = (256, 512, 1024)
     discriminator: tuple[int, ...] = (1024, 512, 1024)

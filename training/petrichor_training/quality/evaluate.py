@@ -33,8 +33,8 @@ class EvaluateOptions:
         excerpts: Of four seconds, of each voice; 0 = as many as there are of the training recordings.
         repetition_seconds: Length in which repetition is looked for; 0 = it is not.
         intensity_seconds: Length at each of eleven intensities; 0 = at none.
-        copying_seeds: Latents of which four seconds each, at the lowest intensity, are looked for in the training
-            recordings; 0 = none is.
+        copying_seeds: Latents of which four seconds each are looked for in the training recordings: of a stream at
+            `intensities`, of clips at none, where they stand alone; 0 = none is.
     """
 
     seeds: int = 8
@@ -48,14 +48,16 @@ class EvaluateOptions:
         """Check ranges."""
         if self.seeds < 2:
             raise EvaluationError(f"--seeds: got {self.seeds}, expected 2 or more")
+        if self.excerpts < 0:
+            raise EvaluationError(f"--excerpts: got {self.excerpts}, expected 0 or more")
         if not all(0 <= intensity <= 1 for intensity in self.intensities) or not self.intensities:
             raise EvaluationError(f"--intensities: got {self.intensities}, expected numbers from 0 to 1")
         if not (self.copying_seeds == 0 or 2 <= self.copying_seeds < 10_000):
             raise EvaluationError(f"--copying-seeds: got {self.copying_seeds}, expected 0 or 2 to 9999")
-        if not (self.repetition_seconds == 0 or self.repetition_seconds >= 3) or not (
-            self.intensity_seconds == 0 or self.intensity_seconds >= 1
-        ):
-            raise EvaluationError("expected 3 s or more to look for repetition, 1 s or more at each intensity")
+        if not (self.repetition_seconds == 0 or self.repetition_seconds >= 3):
+            raise EvaluationError(f"--minutes: got {self.repetition_seconds / 60:g}, expected 0, or 0.05 or more")
+        if not (self.intensity_seconds == 0 or self.intensity_seconds >= 1):
+            raise EvaluationError(f"--intensity-seconds: got {self.intensity_seconds:g}, expected 0, or 1 or more")
 
 
 def evaluate(
@@ -75,11 +77,16 @@ def evaluate(
         `kept_apart` (how like them the others are) and `voices` by name.
 
     Raises:
-        EvaluationError: A voice cannot be played.
+        EvaluationError: A voice cannot be played, or two have one name.
         VoiceFileError: A file is no voice.
     """
-    for path in voices:
-        read_voice(path)  # before an hour is spent on the others
+    names = [path.stem for path in voices]
+    if len(set(names)) < len(names):
+        raise EvaluationError(f"voices need different names, got {', '.join(names)}")
+    for path in voices:  # before an hour is spent on the others
+        credits = read_voice(path).credits.splitlines()
+        if known := [excerpt for excerpt in recordings.apart if excerpt in credits]:
+            say(f"{path.stem} has learned from what it is judged by: {'; '.join(known)}")
     say(f"recordings: {len(recordings.train)} excerpts for training, {len(recordings.validation)} kept apart")
     reference = Reference(recordings)
     count = options.excerpts or len(recordings.train)
@@ -148,7 +155,8 @@ def _of_voice(
     if copies:
         say(f"{name}: copies")
         seeds = range(1, options.copying_seeds + 1)
-        figures |= copies.of(play(path, len(seeds), seeds, (0.0,), reference.high_pass_hz))
+        intensities = options.intensities if read_voice(path).info.kind == "stream" else (0.0,)
+        figures |= copies.of(play(path, len(seeds), seeds, intensities, reference.high_pass_hz))
     return Column(name, figures, _sounds(excerpts))
 
 

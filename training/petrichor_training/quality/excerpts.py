@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from petrichor_training.errors import DataError, EvaluationError
-from petrichor_training.manifest import read_manifest, source_of
+from petrichor_training.manifest import credit_of, read_manifest, source_of
 from petrichor_training.quality.copying import loud_levels
 from petrichor_training.quality.texture import RATE, SECONDS
 from petrichor_training.recordings import Progress, find_recordings, high_pass, read_recording
@@ -52,6 +52,7 @@ class Recordings:
         train: The recordings a voice may have learned from.
         validation: Those it never did.
         left_out: Reasons by file name.
+        apart: Credits of those in `validation`.
         learned: All of the training recordings, as copies of them are looked for. Shape [frames, bands] each
         high_pass_hz: Below which nothing is left of them.
     """
@@ -59,6 +60,7 @@ class Recordings:
     train: list[Excerpt] = field(default_factory=list)
     validation: list[Excerpt] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    apart: list[str] = field(default_factory=list)
     learned: list[np.ndarray] = field(default_factory=list)
     high_pass_hz: float = 0.0
 
@@ -97,9 +99,9 @@ def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths
     """
     used, high_pass_hz = _prepared(cache)
     manifest, found = read_manifest(folder), Recordings(high_pass_hz=high_pass_hz)
-    names = {path: source_of(path, folder, manifest).name for path in find_recordings(folder)}
-    for path in progress([path for path, name in names.items() if name in used]):
-        name = names[path]
+    sources = {path: source_of(path, folder, manifest) for path in find_recordings(folder)}
+    for path in progress([path for path, source in sources.items() if source.name in used]):
+        name = sources[path].name
         try:
             whole = read_recording(path, RATE, high_pass_hz)
         except DataError as error:
@@ -112,6 +114,8 @@ def read_recordings(folder: Path, cache: Path, progress: Progress = lambda paths
         if not heard:
             found.left_out[name] = "silent" if sounds else f"shorter than {SECONDS:g} s"
         side = found.validation if used[name]["validation"] else found.train
+        if heard and used[name]["validation"]:
+            found.apart.append(credit_of(sources[path]))
         side += [Excerpt(sound, used[name]["group"], name) for sound in heard]
     for part, excerpts in (("training", found.train), ("validation", found.validation)):
         if len(excerpts) < 2:

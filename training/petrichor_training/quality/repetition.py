@@ -38,13 +38,13 @@ class Repetition:
     limit: float
 
 
-def repetition(sound: np.ndarray, limit: float = 0.9, stretches: int = 200) -> Repetition:
+def repetition(sound: np.ndarray, limit: float = 0.9, stretches: int | None = None) -> Repetition:
     """Look for stretches that come again.
 
     Args:
         sound: Shape [frames], at 48 kHz; three seconds or more.
         limit: Correlation above which a stretch counts as said again.
-        stretches: To be looked for, spread evenly over the sound.
+        stretches: To be looked for, spread evenly over the sound; None for one beside the other.
 
     Raises:
         ValueError: Shorter than three seconds.
@@ -54,7 +54,8 @@ def repetition(sound: np.ndarray, limit: float = 0.9, stretches: int = 200) -> R
     features = _whitened(log_mel(sound, BANDS))
     haystack = Haystack(features, STRETCH)
     norms = haystack.norms(STRETCH)
-    starts = np.unique(np.linspace(0, len(features) - STRETCH, stretches).astype(int))
+    count = stretches or -(-len(features) // STRETCH)
+    starts = np.unique(np.linspace(0, len(features) - STRETCH, count).astype(int))
     # Where nearly nothing happens, nothing is said again: a quarter of the typical energy is asked for.
     starts = starts[norms[starts] > 0.5 * np.median(norms)]
     best, lags = np.empty(len(starts)), np.empty(len(starts))

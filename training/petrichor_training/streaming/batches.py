@@ -8,7 +8,7 @@ import numpy as np
 
 from petrichor_training.streaming.conditions import Conditions
 from petrichor_training.streaming.noise import draw_noise
-from petrichor_training.streaming.song_network import draw_songs
+from petrichor_training.streaming.song_network import BATCH, draw_songs
 from petrichor_training.streaming.syllables import IDENTITY, Songs
 from petrichor_training.streaming.texture_network import MEMORY
 from petrichor_training.streaming.zones import HOP, RATE
@@ -54,7 +54,7 @@ def draw_batch(
 
 
 def with_songs(
-    rng: np.random.Generator, real: np.ndarray, inputs: Inputs, songs: Songs
+    rng: np.random.Generator, real: np.ndarray, inputs: Inputs, songs: Songs, replicas: int = 1
 ) -> tuple[dict[str, np.ndarray], Inputs]:
     """Return a batch of a texture with one of the songs in it.
 
@@ -63,11 +63,12 @@ def with_songs(
         real: From `draw_batch`.
         inputs: From `draw_batch`.
         songs: What was sung.
+        replicas: That share it, each the same number of syllables.
 
     Returns:
         `sound` and `songs`, and the inputs of a `ChorusGenerator`.
     """
-    sung, drawn = draw_songs(rng, songs)
+    sung, drawn = draw_songs(rng, songs, BATCH - BATCH % replicas)
     nobody = np.zeros((len(inputs["latent"]), IDENTITY), np.float32)
     whole = {**inputs, **drawn, "latent": np.concatenate((nobody, inputs["latent"]), axis=1)}
     return {"sound": real, "songs": sung}, whole

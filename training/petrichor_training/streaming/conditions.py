@@ -71,7 +71,9 @@ def conditions_of(windows: np.ndarray, groups: np.ndarray, latent_size: int) -> 
         ValueError: There are no more windows than coordinates, or more coordinates than measures.
     """
     if len(windows) <= latent_size + 3:
-        raise ValueError(f"{len(windows)} windows, expected more than network.latent_size + 3 = {latent_size + 3}")
+        raise ValueError(
+            f"{len(windows)} windows, expected more than {latent_size + 3}, three beyond the coordinates of a texture"
+        )
     described = [_described(window) for window in windows]
     levels, spreads, movements = (np.stack(part) for part in zip(*described, strict=True))
     shares = _shares(groups)

@@ -40,7 +40,7 @@ SMOOTH = 11  # frames, 30 ms: over which a pitch and a level are parabolas
 STANDING_OUT_DB = 22.0  # over what is usual, somewhere in a line
 UNDER_DB = 28.0  # below the strongest bin of its frame nothing is a line: a window's own skirts are there
 SURE = 3.0  # what half the frames of a line speak for it
-USUAL_SECONDS = 2.0  # over blocks of which, and two before and three after, it is taken what is usual
+USUAL_SECONDS = 2.0  # over blocks of which, and two before and two after, it is taken what is usual
 ASTRAY = 0.05  # of its pitch, by which the best path may miss the peak
 MURMUR_DB = 10.0  # over what is usual, that is left of what is no line: calls far away, and what the wood throws back
 # Of a frame's loudest bin, and below the usual one's: such a frame says nothing of what is usual.

@@ -61,7 +61,9 @@ def gaussian_components(rest: np.ndarray, shares: np.ndarray, count: int) -> np.
     """
     _, _, components = np.linalg.svd(rest * np.sqrt(shares)[:, None], full_matrices=False)
     if count > len(components):
-        raise ValueError(f"{len(components)} components to be told apart, expected network.latent_size = {count}")
+        raise ValueError(
+            f"{len(components)} components to be told apart, expected {count}, one for each coordinate of a latent"
+        )
     kept = components[:count]
     signs = np.sign(kept[np.arange(count), np.argmax(np.abs(kept), axis=1)])  # else they are the library's whim
     places = rest @ (kept * signs[:, None]).T

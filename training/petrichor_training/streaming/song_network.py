@@ -67,24 +67,25 @@ class SongNetwork(keras.Model):
         return signal
 
 
-def draw_songs(rng: np.random.Generator, songs: Songs) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def draw_songs(rng: np.random.Generator, songs: Songs, count: int = BATCH) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return syllables that were sung beside those before them, and what two more of each are made from.
 
     Args:
         rng: Where randomness comes from.
         songs: What was sung.
+        count: Syllables.
 
     Returns:
-        Shape [BATCH, 2 · NUMBERS], and the network's inputs, Shape [2 · BATCH, …]: the two of each beside one another
+        Shape [count, 2 · NUMBERS], and the network's inputs, Shape [2 · count, …]: the two of each beside one another
     """
-    chosen = rng.choice(len(songs.after), BATCH, p=songs.shares / songs.shares.sum())
-    before = songs.before[chosen] + STRAY * rng.standard_normal((BATCH, BEFORE * NUMBERS), np.float32)
+    chosen = rng.choice(len(songs.after), count, p=songs.shares / songs.shares.sum())
+    before = songs.before[chosen] + STRAY * rng.standard_normal((count, BEFORE * NUMBERS), np.float32)
     identities = songs.identities[chosen]
     identities = identities + STRAY_IDENTITY * rng.standard_normal(identities.shape, np.float32)
     inputs = {
         "before": np.repeat(before, 2, axis=0),
         "identity": np.repeat(identities, 2, axis=0),
-        "chance": rng.standard_normal((2 * BATCH, CHANCE), np.float32),
+        "chance": rng.standard_normal((2 * count, CHANCE), np.float32),
     }
     return np.concatenate((songs.after[chosen], before[:, :NUMBERS]), axis=1), inputs
 
