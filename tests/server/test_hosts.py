@@ -238,7 +238,7 @@ def test_wait_for_a_device_has_an_end(
 ) -> None:
     monkeypatch.setattr("petrichor.server.DEVICE_PATIENCE", 0.3)
     server = Server.__new__(Server)
-    server._card = card
+    server._card, server._running = card, True
     if accident == "dies":
         context.started[-1].kill()
     elif accident == "plays":
