@@ -17,7 +17,7 @@ test: $(VENV)/.dev check  ## style, types and all tests, with the real Pd and th
 	tests/install-programs
 	$(BIN)/python -m pytest -m alone tests/server
 	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile tests/server tests/patches $(addprefix --ignore=,$(COMPUTING))
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/training $(COMPUTING)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/training $(COMPUTING)  # the longest first
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -91,8 +91,9 @@ def test_from_folder_to_voice(tmp_path: Path, kind: str) -> None:
     assert (voice.info.inversion is None) == (kind == "bird")
 
 
-def test_from_folder_to_a_voice_that_never_ends(tmp_path: Path) -> None:
+def test_from_folder_to_a_voice_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With birds in it: the texture around them is what a rain-stream has alone."""
+    monkeypatch.setattr("petrichor_training.assessment.CLIPS", 32)  # of four seconds each, after every epoch
     recipe, cache = prepared(tmp_path, "bird-stream")
     recipe.write_text(TINY["bird-stream"].replace("assess_every = 0", "assess_every = 1"))
     run, out = tmp_path / "run", tmp_path / "endless.voice"

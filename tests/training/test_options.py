@@ -95,12 +95,9 @@ OPTIONS: list[tuple[str, Changes]] = [
     ("bird", {"network": {"latent_size": 3, "truncation": 1.5}}),
     ("bird", {"analysis": {"image": 32, "views": [64, 256]}, "network": {"discriminator": [4, 8]}}),
     ("bird", {"analysis": {"image": 32, "views": [256], "mel": True}, "network": {"discriminator": [4, 8]}}),
-    ("rain", {"fit": {"loss": "hinge"}}),
+    ("rain", {"fit": {"loss": "hinge"}, "analysis": {"mel": True, "log_offset": 1e-9}}),
     ("rain", {"fit": {"loss": "wasserstein", "gradient_penalty": 10.0}, "network": PLAIN}),
     ("rain", {"network": {"attention_at": 0}}),
-    ("rain", {"network": PLAIN}),
-    ("rain", {"analysis": {"mel": True}}),
-    ("rain", {"analysis": {"log_offset": 1e-9}}),
     ("rain", {"analysis": {"views": [64, 128]}}),
 ]
 

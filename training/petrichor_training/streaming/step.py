@@ -89,7 +89,7 @@ class TextureStep(tf.Module):
             "state": (1, sum(state_sizes(widths))),
         }
         signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in self.shapes.items()]
-        self.step = tf.function(self._step, input_signature=signature)
+        self.step = tf.function(self._step, input_signature=signature, autograph=False)
 
     def _step(
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
@@ -248,7 +248,7 @@ def _overlapped(coefficients: tf.Tensor, lasts: Sequence[tf.Tensor], sines: bool
     gain = MIDDLE * SIDE if sines else MIDDLE
     sounds, ends = [], []
     for zone, last, now in zip(ZONES, lasts, cut(coefficients, BAND_SIZES), strict=True):
-        seen = tf.concat((_rows(last, 1), _rows(now, zone.blocks * len(now))), 2)
+        seen = tf.concat((_rows(last, 1), _rows(now, zone.blocks * now.shape[0])), 2)
         ends.append(tf.reshape(seen[:, :, -1:], (1, -1)))
         waves = (gain * overlapping(zone, sines)).reshape(2, zone.count, zone.size)
         sounds.append(tf.reshape(_layer(seen, waves), (1, -1)))
@@ -308,7 +308,7 @@ class VoiceStep(tf.Module):
         self.shapes["noise"] = (texture.hops, sum(self._sizes["noise"]))
         order = ("noise", "latent", "intensity", "state")
         signature = [tf.TensorSpec(self.shapes[name], tf.float32, name=name) for name in order]
-        self.step = tf.function(self._step, input_signature=signature)
+        self.step = tf.function(self._step, input_signature=signature, autograph=False)
 
     def _step(
         self, noise: tf.Tensor, latent: tf.Tensor, intensity: tf.Tensor, state: tf.Tensor
