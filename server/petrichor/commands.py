@@ -85,9 +85,8 @@ class _Take:
 
     def askers(self, report: Recording) -> set[Address]:
         """Return who waits for a report, or has to know of it: why it failed who began it learns in any case."""
-        over = bool(report.error) or report.seconds is not None
-        askers = set(self.stoppers) if over else set()
-        if self.starter is not None and (self.timed or report.error or not over):
+        askers = set(self.stoppers) if report.over else set()
+        if self.starter is not None and (self.timed or report.error or not report.over):
             askers.add(self.starter)
         return askers
 
@@ -147,7 +146,7 @@ class Commands:
     def recorded(self, report: Recording) -> None:
         """Pass on what the audio process says of recordings."""
         take = self._takes.get(report.take)
-        if report.error or report.seconds is not None:
+        if report.over:
             self._takes.pop(report.take, None)
             if self._take == report.take:
                 self._take = 0  # it ended by itself

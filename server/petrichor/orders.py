@@ -105,3 +105,8 @@ class Recording:
     take: int
     error: str = ""
     seconds: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is reported of it."""
+        return bool(self.error) or self.seconds is not None

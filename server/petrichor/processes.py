@@ -1,16 +1,19 @@
-"""How the server's processes are started, and what they are called."""
+"""How the server's processes are started, what they are called, and who hears their signals."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
 
 # What every process needs. Imported once, in the process that the others are forked from: a renderer then starts in a
 # few milliseconds instead of a sixth of a second, and shares the libraries' memory with the others.
@@ -106,3 +109,17 @@ def name_process(name: str) -> None:
     """Call this process petrichor-NAME in the system's lists of processes, where it can be done (15 letters)."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(f"petrichor-{name}")
+
+
+@contextlib.contextmanager
+def signals_heard(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function hear SIGINT and SIGTERM for the length of a `with`, in the main thread, which alone may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)

@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import select
 import signal
-import threading
 import time
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -35,7 +34,7 @@ from petrichor.live_set import EMPTY
 from petrichor.orders import Detached, Recording, Started
 from petrichor.picture import take_picture
 from petrichor.priority import CONTROL, realtime_priority
-from petrichor.processes import process_context
+from petrichor.processes import process_context, signals_heard
 from petrichor.query.query_host import QueryHost
 from petrichor.query.query_process import QueryOptions
 from petrichor.renderer_pool import PoolOptions, RendererPool
@@ -78,7 +77,7 @@ class Server:
         with ExitStack() as stack:  # whatever fails on the way, what was made so far is let go again
             for bell in (self._wake, self._own_bell):
                 stack.callback(bell.close)
-            self._hear_signals(stack)
+            stack.enter_context(signals_heard(self._signalled))  # else what is being made when one comes is left behind
             self._open(stack)
             stack.callback(self._fall_silent)
             if not str(self._streams.getsockname()[0]).startswith(LOOPBACK):
@@ -337,12 +336,6 @@ class Server:
             other = "" if rate == self.options.rate else f" at {rate} Hz, resampled"
             log.info("playing on %s%s", device, other)
             self._wire.announce("/device", device, rate)
-
-    def _hear_signals(self, stack: ExitStack) -> None:
-        """Let signals end `run` from now on: what is being made when one comes would be left behind."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                stack.callback(signal.signal, number, signal.signal(number, self._signalled))
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         if not self._running:  # the second: do not wait for a clean end

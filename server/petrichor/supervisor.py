@@ -158,21 +158,18 @@ class Supervisor:
         slept, self._looked = now - self._looked > HANG / 2, now
         for renderer in self._pool.renderers:
             voice = renderer.voice
+            if slept:  # this process was stopped itself, and so perhaps were they
+                renderer.since = now
             if renderer.stopped is not None:
                 if now - renderer.stopped > STUBBORN:
                     self._kill(renderer, "its renderer did not end when asked")
             elif renderer is voice.playing and not renderer.ending:
-                if slept:  # this process was stopped itself, and so perhaps were they
-                    renderer.since = now
-                elif now - max(self._segment[renderer.slot].last_beat, renderer.since) > HANG:
+                if now - max(self._segment[renderer.slot].last_beat, renderer.since) > HANG:
                     self._kill(renderer, f"its renderer gave no sign of life for {HANG:g} s")
                 self._check_speed(voice, renderer, now)
                 self._tell_late(voice, renderer)
-            elif renderer is voice.incoming:
-                if slept:
-                    renderer.since = now
-                elif now - renderer.since > _patience(renderer.source):
-                    self._kill(renderer, f"was not ready after {now - renderer.since:.0f} s")
+            elif renderer is voice.incoming and now - renderer.since > _patience(renderer.source):
+                self._kill(renderer, f"was not ready after {now - renderer.since:.0f} s")
         for voice in list(self.voices.values()):
             if voice.restart_at is not None and voice.restart_at <= now:
                 # From the copy of what was heard: the file may have changed since, and be broken.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from petrichor.voice_file import read_voice
+from petrichor.voice_file import Voice, read_voice
 from petrichor_training.errors import EvaluationError
 from petrichor_training.quality.copying import Found, Learned, copying, loud_levels
 from petrichor_training.quality.excerpts import Excerpt, Recordings, play, render
@@ -80,21 +80,15 @@ def evaluate(
         EvaluationError: A voice cannot be played, or two have one name.
         VoiceFileError: A file is no voice.
     """
-    names = [path.stem for path in voices]
-    if len(set(names)) < len(names):
-        raise EvaluationError(f"voices need different names, got {', '.join(names)}")
-    for path in voices:  # before an hour is spent on the others
-        credits = read_voice(path).credits.splitlines()
-        if known := [excerpt for excerpt in recordings.apart if excerpt in credits]:
-            say(f"{path.stem} has learned from what it is judged by: {'; '.join(known)}")
+    opened = _opened(voices, recordings, say)  # before an hour is spent on some of them
     say(f"recordings: {len(recordings.train)} excerpts for training, {len(recordings.validation)} kept apart")
     reference = Reference(recordings)
     count = options.excerpts or len(recordings.train)
     copies = Copies(recordings) if options.copying_seeds else None
     columns = [Column("recordings", reference.figures(reference.train), _sounds(recordings.train))]
     apart = Column("kept apart", copies.of_apart() if copies else {}, _sounds(recordings.validation))
-    for path in voices:
-        columns.append(_of_voice(path, reference, copies, count, options, say))
+    for voice in opened:
+        columns.append(_of_voice(voice, reference, copies, count, options, say))
     figures = {
         "options": asdict(options),
         "left_out": recordings.left_out,
@@ -108,6 +102,18 @@ def evaluate(
         temporary.write_text(json.dumps(figures, indent=1), "utf-8")
     write_report(out / "report.html", [apart, *columns])
     return figures
+
+
+def _opened(voices: Sequence[Path], recordings: Recordings, say: Say) -> list[Voice]:
+    """Read the voices; see `evaluate`."""
+    names = [path.stem for path in voices]
+    if len(set(names)) < len(names):
+        raise EvaluationError(f"voices need different names, got {', '.join(names)}")
+    opened = [read_voice(path) for path in voices]
+    for name, voice in zip(names, opened, strict=True):
+        if known := [line for line in recordings.apart if line in voice.credits.splitlines()]:
+            say(f"{name} has learned from what it is judged by: {'; '.join(known)}")
+    return opened
 
 
 class Copies:
@@ -139,9 +145,9 @@ class Copies:
 
 
 def _of_voice(
-    path: Path, reference: Reference, copies: Copies | None, count: int, options: EvaluateOptions, say: Say
+    voice: Voice, reference: Reference, copies: Copies | None, count: int, options: EvaluateOptions, say: Say
 ) -> Column:
-    name = path.stem
+    path, name = voice.path, voice.path.stem
     say(f"{name}: {count} excerpts")
     excerpts = play(path, count, range(1, options.seeds + 1), options.intensities, reference.high_pass_hz)
     figures = reference.figures(measure(excerpts))
@@ -155,7 +161,7 @@ def _of_voice(
     if copies:
         say(f"{name}: copies")
         seeds = range(1, options.copying_seeds + 1)
-        intensities = options.intensities if read_voice(path).info.kind == "stream" else (0.0,)
+        intensities = options.intensities if voice.info.kind == "stream" else (0.0,)
         figures |= copies.of(play(path, len(seeds), seeds, intensities, reference.high_pass_hz))
     return Column(name, figures, _sounds(excerpts))
 
