@@ -97,11 +97,15 @@ def evaluate(
         "kept_apart": apart.figures,
         "voices": {column.name: column.figures for column in columns[1:]},
     }
+    _write(out, figures, [apart, *columns])
+    return figures
+
+
+def _write(out: Path, figures: dict[str, Any], columns: Sequence[Column]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "figures.json") as temporary:
         temporary.write_text(json.dumps(figures, indent=1), "utf-8")
-    write_report(out / "report.html", [apart, *columns])
-    return figures
+    write_report(out / "report.html", columns)
 
 
 def _opened(voices: Sequence[Path], recordings: Recordings, say: Say) -> list[Voice]:
