@@ -26,6 +26,7 @@ import numpy as np
 
 from petrichor.bench.client import PATIENCE, Client
 from petrichor.bench.ears import Ears, EarsOptions
+from petrichor.bench.figures import stolen
 from petrichor.bench.rig import PITCHES, PROBES, Rig
 from petrichor.errors import PetrichorError
 from petrichor.osc import LARGEST, encode, encode_bundle
@@ -231,14 +232,15 @@ def main() -> None:
     options = parser.parse_args()
     with Rig({"a": PROBES["probe-1"]}) as rig:
         set_right(rig)
-        begin = time.monotonic()
+        begin, kept = time.monotonic(), stolen()
         with Ears(EarsOptions(rig.stream_port, fill=8192)) as ears:
             told = attack(rig, options.datagrams, options.seed)
-            underruns = ears.figure("underruns")
+            underruns, late = ears.figure("underruns"), 1000 * ears.figure("late")
         took = time.monotonic() - begin
         set_right(rig)
         print(f"{options.datagrams} datagrams in {took:.0f} s: {dict(told.most_common(12))}")
-        print(f"a listener meanwhile missed {underruns:.0f} blocks")
+        print(f"a listener meanwhile missed {underruns:.0f} blocks, and was itself late by {late:.0f} ms at most")
+        print(f"of all cores together the host kept {stolen() - kept:.1f} s meanwhile")
         print(f"the probe's amplitude (0.25 before): {level_heard(rig):.3f}")
         tiny = build_voices(Path(__file__).parents[2] / ".pytest_cache" / "measure")
         begin = time.monotonic()

@@ -23,7 +23,10 @@ from petrichor_training.quality.logmel import RATE
 from petrichor_training.quality.report import as_text
 from tests.training.test_quality import rain
 
-LITTLE = EvaluateOptions(2, (0.3, 0.7), 2, repetition_seconds=3.0, intensity_seconds=1.0, copying_seeds=2)
+LITTLE = EvaluateOptions(
+    2, (0.3, 0.7), 2, repetition_seconds=3.0, intensity_seconds=1.0, copying_seeds=2, telling_draws=1
+)
+NOTHING_MORE = EvaluateOptions(2, (0.5,), 2, 0.0, 0.0, 0, 0)
 SHIPPED = Path(__file__).parents[2] / "voices" / "bird.voice"
 Played = tuple[str, float, int, float]  # voice, seconds, seed, intensity
 
@@ -66,6 +69,7 @@ def test_each_figure_is_of_what_it_says(
         assert found["intensity"]["rank_correlation"]["loudness_db"] > 0.9
         assert found["repetition"]["share"] == 0.0 < found["repetition"]["highest"] < 0.9
         assert found["copying"]["stretches"] > 0
+        assert 0 <= found["telling"]["low"] <= found["telling"]["high"] <= 1
     assert json.loads((tmp_path / "figures.json").read_text()) == json.loads(json.dumps(figures))
     page, table = (tmp_path / "report.html").read_text(), as_text(figures)
     assert all(name in page and name in table for name in ("stream", "bird", "kept apart"))
@@ -74,9 +78,9 @@ def test_each_figure_is_of_what_it_says(
 def test_nothing_is_rendered_for_what_is_not_asked_for(
     tmp_path: Path, recordings: Recordings, played: list[Played], voice_paths: dict[str, Path]
 ) -> None:
-    figures = evaluate([voice_paths["stream"]], recordings, tmp_path, EvaluateOptions(2, (0.5,), 2, 0.0, 0.0, 0))
+    figures = evaluate([voice_paths["stream"]], recordings, tmp_path, NOTHING_MORE)
     assert len(played) == 2
-    assert not {"repetition", "intensity", "copying"} & set(figures["voices"]["stream"])
+    assert not {"repetition", "intensity", "copying", "telling"} & set(figures["voices"]["stream"])
 
 
 def test_two_voices_of_one_name_are_refused(
@@ -93,8 +97,7 @@ def test_a_voice_that_has_learned_from_what_it_is_judged_by_is_told(
     line = next(line for line in read_voice(SHIPPED).credits.splitlines() if line.startswith("- "))
     known = Recordings(recordings.train, recordings.validation, apart=[line, "- nobody's"])
     said: list[str] = []
-    options = EvaluateOptions(2, (0.5,), 2, 0.0, 0.0, 0)
-    evaluate([SHIPPED, voice_paths["stream"]], known, tmp_path, options, said.append)
+    evaluate([SHIPPED, voice_paths["stream"]], known, tmp_path, NOTHING_MORE, said.append)
     assert [each for each in said if "judged by" in each] == [f"bird has learned from what it is judged by: {line}"]
 
 
@@ -107,6 +110,7 @@ def test_a_voice_that_has_learned_from_what_it_is_judged_by_is_told(
         ({"repetition_seconds": 1.5}, "--minutes: got 0.025"),
         ({"intensity_seconds": 0.5}, "--intensity-seconds: got 0.5"),
         ({"copying_seeds": 1}, "--copying-seeds: got 1"),
+        ({"telling_draws": -1}, "--telling-draws: got -1"),
     ],
 )
 def test_impossible_options_are_refused(settings: dict[str, float], told: str) -> None:

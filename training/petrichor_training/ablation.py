@@ -26,7 +26,7 @@ from petrichor_training.recipe import load_recipe
 from petrichor_training.replacement import replacing
 
 Say = Callable[[str], None]
-BRIEF = EvaluateOptions(repetition_seconds=0.0, intensity_seconds=0.0)
+BRIEF = EvaluateOptions(repetition_seconds=0.0, intensity_seconds=0.0, telling_draws=0)
 TENSORFLOWS = ("prepare", "export")  # commands that are TensorFlow's, whatever trains
 
 

@@ -85,6 +85,9 @@ def _add_judging(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument(
         "--copying-seeds", type=int, default=24, help="latents looked for in the recordings (default: %(default)s)"
     )
+    evaluate.add_argument(
+        "--telling-draws", type=int, default=6, help="classifiers that try to tell it, 0 = none (default: %(default)s)"
+    )
     evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
     ablate = commands.add_parser("ablate", help="recipes trained for the same number of steps and compared")
     ablate.add_argument(
@@ -217,6 +220,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.minutes * 60,
         options.intensity_seconds,
         copying_seeds=options.copying_seeds,
+        telling_draws=options.telling_draws,
     )
     with _bar("reading") as bar:
         recordings = read_recordings(options.data, options.cache, _tracked(bar))

@@ -18,6 +18,7 @@ from petrichor_training.quality.figures import Reference, measure
 from petrichor_training.quality.intensity import intensity_figures
 from petrichor_training.quality.repetition import repetition
 from petrichor_training.quality.report import Column, write_report
+from petrichor_training.quality.telling import told_apart
 from petrichor_training.replacement import replacing
 
 Say = Callable[[str], None]
@@ -35,6 +36,7 @@ class EvaluateOptions:
         intensity_seconds: Length at each of eleven intensities; 0 = at none.
         copying_seeds: Latents of which four seconds each are looked for in the training recordings: of a stream at
             `intensities`, of clips at none, where they stand alone; 0 = none is.
+        telling_draws: Classifiers that try to tell the voice from recordings; 0 = none does.
     """
 
     seeds: int = 8
@@ -43,6 +45,7 @@ class EvaluateOptions:
     repetition_seconds: float = 120.0
     intensity_seconds: float = 10.0
     copying_seeds: int = 24
+    telling_draws: int = 6
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -58,6 +61,8 @@ class EvaluateOptions:
             raise EvaluationError(f"--minutes: got {self.repetition_seconds / 60:g}, expected 0, or 0.05 or more")
         if not (self.intensity_seconds == 0 or self.intensity_seconds >= 1):
             raise EvaluationError(f"--intensity-seconds: got {self.intensity_seconds:g}, expected 0, or 1 or more")
+        if self.telling_draws < 0:
+            raise EvaluationError(f"--telling-draws: got {self.telling_draws}, expected 0 or more")
 
 
 def evaluate(
@@ -85,7 +90,8 @@ def evaluate(
     reference = Reference(recordings)
     count = options.excerpts or len(recordings.train)
     copies = Copies(recordings) if options.copying_seeds else None
-    columns = [Column("recordings", reference.figures(reference.train), _sounds(recordings.train))]
+    of_recordings = reference.figures(reference.train) | _told(recordings.train, reference, options)
+    columns = [Column("recordings", of_recordings, _sounds(recordings.train))]
     apart = Column("kept apart", copies.of_apart() if copies else {}, _sounds(recordings.validation))
     for voice in opened:
         columns.append(_of_voice(voice, reference, copies, count, options, say))
@@ -154,7 +160,7 @@ def _of_voice(
     path, name = voice.path, voice.path.stem
     say(f"{name}: {count} excerpts")
     excerpts = play(path, count, range(1, options.seeds + 1), options.intensities, reference.high_pass_hz)
-    figures = reference.figures(measure(excerpts))
+    figures = reference.figures(measure(excerpts)) | _told(excerpts, reference, options)
     if options.repetition_seconds:
         say(f"{name}: {options.repetition_seconds:g} s for repetition")
         middle = options.intensities[len(options.intensities) // 2]
@@ -168,6 +174,11 @@ def _of_voice(
         intensities = options.intensities if voice.info.kind == "stream" else (0.0,)
         figures |= copies.of(play(path, len(seeds), seeds, intensities, reference.high_pass_hz))
     return Column(name, figures, _sounds(excerpts))
+
+
+def _told(excerpts: Sequence[Excerpt], reference: Reference, options: EvaluateOptions) -> dict[str, Any]:
+    told = told_apart(excerpts, reference.apart, options.telling_draws) if options.telling_draws else None
+    return {"telling": asdict(told)} if told else {}
 
 
 def _sounds(excerpts: Sequence[Excerpt]) -> list[tuple[str, np.ndarray]]:

@@ -39,7 +39,8 @@ class Column:
 
     Attributes:
         name: Its title.
-        figures: From `Reference.figures`, a voice's with `repetition`, `copying` and `intensity`; any may be missing.
+        figures: From `Reference.figures`, with `telling`, a voice's with `repetition`, `copying` and `intensity`; any
+            may be missing.
         sounds: Titles and sounds, Shape [frames] each, |x| <= 1.
     """
 
@@ -73,6 +74,11 @@ ROWS: list[tuple[str, str, Get]] = [
         _ratio("texture"),
     ),
     ("Fréchet distance", "log-mel statistics; recordings = 1", _ratio("frechet")),
+    (
+        "told apart",
+        "by classifiers that heard neither the seeds nor the recordings: right of a pair; 0.50 = guessed",
+        _ratio("telling"),
+    ),
     ("diversity", "between latents; between recordings = 1", lambda f: f"{f['diversity']:.2f}"),
     ("bandwidth, Hz", "where the spectrum falls 60 dB below its top", _character("bandwidth_hz", ".0f")),
     ("brightness, Hz", "centre of gravity of the spectrum", _character("brightness_hz", ".0f")),
