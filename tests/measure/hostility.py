@@ -240,7 +240,7 @@ def main() -> None:
         set_right(rig)
         print(f"{options.datagrams} datagrams in {took:.0f} s: {dict(told.most_common(12))}")
         print(f"a listener meanwhile missed {underruns:.0f} blocks, and was itself late by {late:.0f} ms at most")
-        print(f"of all cores together the host kept {stolen() - kept:.1f} s meanwhile")
+        print(f"the host withheld {stolen() - kept:.1f} s of processor time meanwhile, of all cores")
         print(f"the probe's amplitude (0.25 before): {level_heard(rig):.3f}")
         tiny = build_voices(Path(__file__).parents[2] / ".pytest_cache" / "measure")
         begin = time.monotonic()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +25,7 @@ from petrichor_training.quality.logmel import RATE
 from petrichor_training.quality.report import as_text
 from tests.training.test_quality import rain
 
-LITTLE = EvaluateOptions(
-    2, (0.3, 0.7), 2, repetition_seconds=3.0, intensity_seconds=1.0, copying_seeds=2, telling_draws=1
-)
+LITTLE = EvaluateOptions(2, (0.3, 0.7), 2, 3.0, 1.0, copying_seeds=2, telling_draws=0)
 NOTHING_MORE = EvaluateOptions(2, (0.5,), 2, 0.0, 0.0, 0, 0)
 SHIPPED = Path(__file__).parents[2] / "voices" / "bird.voice"
 Played = tuple[str, float, int, float]  # voice, seconds, seed, intensity
@@ -69,10 +69,36 @@ def test_each_figure_is_of_what_it_says(
         assert found["intensity"]["rank_correlation"]["loudness_db"] > 0.9
         assert found["repetition"]["share"] == 0.0 < found["repetition"]["highest"] < 0.9
         assert found["copying"]["stretches"] > 0
-        assert 0 <= found["telling"]["low"] <= found["telling"]["high"] <= 1
     assert json.loads((tmp_path / "figures.json").read_text()) == json.loads(json.dumps(figures))
     page, table = (tmp_path / "report.html").read_text(), as_text(figures)
     assert all(name in page and name in table for name in ("stream", "bird", "kept apart"))
+
+
+def test_voice_and_recordings_are_told_from_those_kept_apart(
+    tmp_path: Path, recordings: Recordings, played: list[Played], voice_paths: dict[str, Path], monkeypatch: Any
+) -> None:
+    telling = pytest.importorskip("petrichor_training.quality.telling")
+    asked: list[Any] = []
+
+    class Jury:
+        def __init__(self, apart: list[Excerpt], draws: int) -> None:
+            asked.append((apart, draws))
+
+        def told(self, excerpts: list[Excerpt]) -> Any:
+            asked.append({excerpt.origin for excerpt in excerpts})
+            return telling.Told(0.1 * len(asked), 0.0, 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "Jury", Jury)
+        options = dataclasses.replace(NOTHING_MORE, telling_draws=7)
+        figures = evaluate([voice_paths["stream"]], recordings, tmp_path, options)
+    assert asked == [(recordings.validation, 7), {"kind 0", "kind 2"}, {"seed 1", "seed 2"}]
+    assert figures["recordings"]["telling"]["value"] == pytest.approx(0.2)
+    assert figures["voices"]["stream"]["telling"]["value"] == pytest.approx(0.3)
+    assert "0.30" in as_text(figures)
+    said: list[str] = []
+    few = evaluate([voice_paths["stream"]], recordings, tmp_path, options, said.append)
+    assert "telling" not in few["recordings"] and any("too few" in each for each in said)
 
 
 def test_nothing_is_rendered_for_what_is_not_asked_for(

@@ -86,7 +86,10 @@ def _add_judging(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--copying-seeds", type=int, default=24, help="latents looked for in the recordings (default: %(default)s)"
     )
     evaluate.add_argument(
-        "--telling-draws", type=int, default=6, help="classifiers that try to tell it, 0 = none (default: %(default)s)"
+        "--telling-draws",
+        type=int,
+        default=12,
+        help="classifiers that try to tell a voice from the recordings kept apart, 0 = none (default: %(default)s)",
     )
     evaluate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for figures.json and report.html")
     ablate = commands.add_parser("ablate", help="recipes trained for the same number of steps and compared")

@@ -18,7 +18,6 @@ from petrichor_training.quality.figures import Reference, measure
 from petrichor_training.quality.intensity import intensity_figures
 from petrichor_training.quality.repetition import repetition
 from petrichor_training.quality.report import Column, write_report
-from petrichor_training.quality.telling import told_apart
 from petrichor_training.replacement import replacing
 
 Say = Callable[[str], None]
@@ -45,7 +44,7 @@ class EvaluateOptions:
     repetition_seconds: float = 120.0
     intensity_seconds: float = 10.0
     copying_seeds: int = 24
-    telling_draws: int = 6
+    telling_draws: int = 12
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -90,11 +89,12 @@ def evaluate(
     reference = Reference(recordings)
     count = options.excerpts or len(recordings.train)
     copies = Copies(recordings) if options.copying_seeds else None
-    of_recordings = reference.figures(reference.train) | _told(recordings.train, reference, options)
+    telling = Telling(recordings, options.telling_draws, say) if options.telling_draws else None
+    of_recordings = reference.figures(reference.train) | (telling.of("recordings", recordings.train) if telling else {})
     columns = [Column("recordings", of_recordings, _sounds(recordings.train))]
     apart = Column("kept apart", copies.of_apart() if copies else {}, _sounds(recordings.validation))
     for voice in opened:
-        columns.append(_of_voice(voice, reference, copies, count, options, say))
+        columns.append(_of_voice(voice, reference, telling, copies, count, options, say))
     figures = {
         "options": asdict(options),
         "left_out": recordings.left_out,
@@ -154,13 +154,44 @@ class Copies:
         return self._learned.nearest(loud_levels(excerpt.sound) for excerpt in excerpts)
 
 
+class Telling:
+    """Tries to tell what is played from the recordings kept apart.
+
+    Args:
+        recordings: Both parts.
+        draws: Classifiers that try.
+        say: Told what is being done.
+    """
+
+    def __init__(self, recordings: Recordings, draws: int, say: Say) -> None:
+        """Ask for Keras, which nothing else here needs."""
+        from petrichor_training.quality.telling import LEAST, Jury  # noqa: PLC0415
+
+        self._jury, self._least = Jury(recordings.validation, draws), LEAST
+        self._say = say
+
+    def of(self, name: str, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
+        """Return the figure of excerpts by its name, `telling`; nothing, and it is said, where there are too few."""
+        self._say(f"{name}: told from the recordings kept apart")
+        told = self._jury.told(excerpts)
+        if told is None:
+            self._say(f"{name}: too few to be told apart, {self._least} groups or seeds of both are wanted")
+        return {"telling": asdict(told)} if told else {}
+
+
 def _of_voice(
-    voice: Voice, reference: Reference, copies: Copies | None, count: int, options: EvaluateOptions, say: Say
+    voice: Voice,
+    reference: Reference,
+    telling: Telling | None,
+    copies: Copies | None,
+    count: int,
+    options: EvaluateOptions,
+    say: Say,
 ) -> Column:
     path, name = voice.path, voice.path.stem
     say(f"{name}: {count} excerpts")
     excerpts = play(path, count, range(1, options.seeds + 1), options.intensities, reference.high_pass_hz)
-    figures = reference.figures(measure(excerpts)) | _told(excerpts, reference, options)
+    figures = reference.figures(measure(excerpts)) | (telling.of(name, excerpts) if telling else {})
     if options.repetition_seconds:
         say(f"{name}: {options.repetition_seconds:g} s for repetition")
         middle = options.intensities[len(options.intensities) // 2]
@@ -174,11 +205,6 @@ def _of_voice(
         intensities = options.intensities if voice.info.kind == "stream" else (0.0,)
         figures |= copies.of(play(path, len(seeds), seeds, intensities, reference.high_pass_hz))
     return Column(name, figures, _sounds(excerpts))
-
-
-def _told(excerpts: Sequence[Excerpt], reference: Reference, options: EvaluateOptions) -> dict[str, Any]:
-    told = told_apart(excerpts, reference.apart, options.telling_draws) if options.telling_draws else None
-    return {"telling": asdict(told)} if told else {}
 
 
 def _sounds(excerpts: Sequence[Excerpt]) -> list[tuple[str, np.ndarray]]:

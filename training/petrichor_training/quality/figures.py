@@ -64,12 +64,11 @@ class Reference:
 
     Attributes:
         high_pass_hz: What voices are to be high-passed at, as the recordings were.
-        apart: The excerpts kept apart, as they sound.
     """
 
     def __init__(self, recordings: Recordings) -> None:
         """Measure both parts."""
-        self.high_pass_hz, self.apart = recordings.high_pass_hz, recordings.validation
+        self.high_pass_hz = recordings.high_pass_hz
         self.train, self.validation = measure(recordings.train), measure(recordings.validation)
         self.space = TextureSpace(self.train.textures)
 

@@ -49,7 +49,7 @@ class Column:
     sounds: list[tuple[str, np.ndarray]]
 
 
-def _ratio(key: str) -> Get:
+def _spread(key: str) -> Get:
     def get(figures: dict[str, Any]) -> str:
         """Value and spread, as HTML."""
         of = figures[key]
@@ -71,13 +71,13 @@ ROWS: list[tuple[str, str, Get]] = [
     (
         "texture distance",
         "statistics of McDermott and Simoncelli; recordings = 1",
-        _ratio("texture"),
+        _spread("texture"),
     ),
-    ("Fréchet distance", "log-mel statistics; recordings = 1", _ratio("frechet")),
+    ("Fréchet distance", "log-mel statistics; recordings = 1", _spread("frechet")),
     (
         "told apart",
-        "by classifiers that heard neither the seeds nor the recordings: right of a pair; 0.50 = guessed",
-        _ratio("telling"),
+        "how often classifiers name the right one of two unheard excerpts, the other kept apart; guessed = 0.50",
+        _spread("telling"),
     ),
     ("diversity", "between latents; between recordings = 1", lambda f: f"{f['diversity']:.2f}"),
     ("bandwidth, Hz", "where the spectrum falls 60 dB below its top", _character("bandwidth_hz", ".0f")),
@@ -120,7 +120,7 @@ def write_report(path: Path, columns: Sequence[Column]) -> None:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Voices against recordings</title>'
         f"<style>{STYLE}</style><h1>Voices against recordings</h1>"
         f"<p>Ratios: distance to recordings kept apart over that of the recordings learned from, "
-        f"with the middle 80 % of draws of sources.</p>"
+        f"with the middle 80 % of draws of sources; that of what is told apart is of its draws.</p>"
         f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table></html>"
     )
     with replacing(path) as temporary:

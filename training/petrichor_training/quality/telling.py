@@ -2,9 +2,9 @@
 
 A distance asks after statistics that somebody has chosen, some of which a voice was trained by. A classifier chooses
 for itself: a small network learns from log-mel spectrograms to tell some seeds of a voice from some of the recordings
-kept apart, and is then asked about the other seeds and the other recordings. The same is done with recordings that
-the voice learned from in its place: few recordings differ from few others too, so that is what 0.5 has to be held
-against.
+kept apart, and is then asked about other seeds and other recordings. The same is done with recordings that the voice
+learned from in its place, as many of them: few recordings differ from few others too, so that is what a voice's figure
+has to be held against. Whatever tells the two apart counts, the noise of a microphone and the edge of a codec too.
 
 Reference:
     Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
@@ -22,12 +22,14 @@ from keras import ops
 from petrichor_training.quality.excerpts import Excerpt
 from petrichor_training.quality.logmel import MELS, log_mel
 
+LEAST = 4  # origins of each kind: two to learn from, two to be asked about
 CROP = 192  # spectrogram frames looked at together, 1.9 s
-MOST = 128  # excerpts of each side that are learned from, and that are asked about
 STEPS = 160
-HALF_BATCH = 16  # crops of each side in a step
+HALF_BATCH = 16  # crops of each kind in a step
 LEARNING_RATE = 1e-3  # of Adam
-SCALE_DB = 20.0  # divides levels, so that they are of the order of 1
+RANGE_DB = 50.0  # below an excerpt's loudest band and moment: what is softer is one floor, whoever made it
+
+Pictures = list[np.ndarray]  # by origin, Shape [excerpts, frames, MELS] each
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class Told:
     """How well two kinds of sound can be told apart.
 
     Attributes:
-        value: The area under the ROC curve, median of the draws: of a pair of unheard excerpts, one of each kind, how
-            often the right one is named. 0.5 = guessed, 1 = always right; less than 0.5 where the two are alike and the
-            origins are few and differ, so that what is learned from one half is wrong of the other.
-        low: A tenth of the draws gave less.
-        high: A tenth gave more.
+        value: Of a pair of unheard excerpts, one of each kind, how often the right one is named (the area under the
+            ROC curve); the median of the draws. 0.5 = guessed, 1 = always right; less than 0.5 where the two are alike
+            and the origins few and different, so that what one half teaches is wrong of the other.
+        low: 10th percentile of the draws.
+        high: 90th percentile.
     """
 
     value: float
@@ -47,23 +49,58 @@ class Told:
     high: float
 
 
-def told_apart(one: Sequence[Excerpt], other: Sequence[Excerpt], draws: int) -> Told | None:
-    """Learn to tell two kinds of sound apart, and tell how well that goes with others of both.
+class Jury:
+    """Classifiers that learn to tell something from recordings kept apart, and are asked about others of both.
 
     Args:
-        one: Of several origins, half of which are learned from in each draw.
-        other: The same of the other kind.
-        draws: One or more.
-
-    Returns:
-        None where all of one kind are of one origin, which leaves nothing to ask about.
+        apart: The recordings. Excerpts of two seconds or more, all of one length.
+        draws: Classifiers, each of which learns from another half; one or more.
     """
-    sides = [_Side(one), _Side(other)]
-    if any(side.origins < 2 for side in sides):
-        return None
-    areas = [_draw(sides, seed) for seed in range(draws)]
-    low, middle, high = (float(value) for value in np.percentile(areas, (10, 50, 90)))
-    return Told(middle, low, high)
+
+    def __init__(self, apart: Sequence[Excerpt], draws: int) -> None:
+        """Look at the recordings, once for all."""
+        self._apart = pictures(apart)
+        self._draws = draws
+
+    def told(self, excerpts: Sequence[Excerpt]) -> Told | None:
+        """Return how well these can be told from the recordings.
+
+        Args:
+            excerpts: As those kept apart.
+
+        Returns:
+            None where either are of fewer than `LEAST` origins. On a CPU the same for the same excerpts.
+        """
+        kinds = pictures(excerpts), self._apart
+        origins = min(map(len, kinds))
+        if origins < LEAST:
+            return None
+        classifier, rng = _Classifier(), np.random.default_rng(1)
+        areas = [classifier.draw([halves(kind, origins, rng) for kind in kinds], rng) for _ in range(self._draws)]
+        low, middle, high = (float(value) for value in np.percentile(areas, (10, 50, 90)))
+        return Told(middle, low, high)
+
+
+def pictures(excerpts: Sequence[Excerpt]) -> Pictures:
+    """Return spectrograms without their loudness, 0…1, by origin."""
+    by_origin: dict[str, list[np.ndarray]] = {}
+    for excerpt in excerpts:
+        levels = log_mel(excerpt.sound)
+        seen = np.maximum(levels - levels.max(), -RANGE_DB) / RANGE_DB + 1
+        by_origin.setdefault(excerpt.origin, []).append(seen.astype(np.float32))
+    return [np.stack(each) for each in by_origin.values()]
+
+
+def halves(kind: Pictures, origins: int, rng: np.random.Generator) -> tuple[Pictures, Pictures]:
+    """Return pictures to learn from and pictures to be asked about, of different origins.
+
+    Args:
+        kind: All there are.
+        origins: How many are taken, half of them for each; `LEAST` or more.
+        rng: Draws them.
+    """
+    chosen = rng.permutation(len(kind))[:origins]
+    return [kind[each] for each in chosen[: origins // 2]], [kind[each] for each in chosen[origins // 2 :]]
 
 
 def area(ones: np.ndarray, others: np.ndarray) -> float:
@@ -77,53 +114,41 @@ def area(ones: np.ndarray, others: np.ndarray) -> float:
     return float(np.mean((differences > 0) + 0.5 * (differences == 0)))
 
 
-class _Side:
-    """One of the two kinds: spectrograms without their loudness, and where each comes from."""
+class _Classifier:
+    """A network that is taught anew, from the same weights, for every draw."""
 
-    def __init__(self, excerpts: Sequence[Excerpt]) -> None:
-        levels = np.stack([log_mel(excerpt.sound) for excerpt in excerpts])
-        self._pictures = ((levels - levels.mean(axis=(1, 2), keepdims=True)) / SCALE_DB).astype(np.float32)
-        self._origins = np.array([excerpt.origin for excerpt in excerpts])
-        self.origins = len(np.unique(self._origins))
+    def __init__(self) -> None:
+        self._network = _network()
+        self._network.optimizer.build(self._network.trainable_variables)
+        self._changing = [*self._network.variables, *self._network.optimizer.variables]
+        self._fresh = [ops.convert_to_numpy(variable) for variable in self._changing]
 
-    def halves(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return pictures to learn from and pictures to be asked about, of different origins.
+    def draw(self, kinds: Sequence[tuple[Pictures, Pictures]], rng: np.random.Generator) -> float:
+        """Learn from the first half of both kinds; return the area for the others, each origin counting alike."""
+        for variable, fresh in zip(self._changing, self._fresh, strict=True):
+            variable.assign(fresh)
+        labels = np.repeat([[1.0], [0.0]], HALF_BATCH, axis=0).astype(np.float32)
+        for _ in range(STEPS):
+            crops = [_crop(learned, rng) for learned, _ in kinds for _ in range(HALF_BATCH)]
+            self._network.train_on_batch(np.stack(crops), labels)
+        ones, others = ([self._scores(origin) for origin in unheard] for _, unheard in kinds)
+        return float(np.mean([area(one, other) for one in ones for other in others]))
 
-        Shape [pictures, frames, MELS] each
-        """
-        origins = rng.permutation(np.unique(self._origins))
-        learned = np.isin(self._origins, origins[: len(origins) // 2])
-        return self._some(learned, rng), self._some(~learned, rng)
-
-    def _some(self, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self._pictures[rng.permutation(np.flatnonzero(chosen))[:MOST]]
-
-
-def _draw(sides: Sequence[_Side], seed: int) -> float:
-    """Return the area under the curve for one way to halve both sides."""
-    rng = np.random.default_rng(seed)
-    (ones, unheard_ones), (others, unheard_others) = (side.halves(rng) for side in sides)
-    network = _network(seed)
-    labels = np.repeat([[1.0], [0.0]], HALF_BATCH, axis=0).astype(np.float32)
-    for _ in range(STEPS):
-        crops = [_crop(pictures, rng) for pictures in (ones, others) for _ in range(HALF_BATCH)]
-        network.train_on_batch(np.stack(crops), labels)
-    return area(_scores(network, unheard_ones), _scores(network, unheard_others))
+    def _scores(self, origin: np.ndarray) -> np.ndarray:
+        """Return what is said of the middle of each picture, where no recording begins or ends. Shape [excerpts]"""
+        start = (origin.shape[1] - CROP) // 2
+        return np.asarray(ops.convert_to_numpy(self._network(origin[:, start : start + CROP], training=False)))[:, 0]
 
 
-def _crop(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    picture = pictures[rng.integers(len(pictures))]
+def _crop(learned: Pictures, rng: np.random.Generator) -> np.ndarray:
+    """Return a piece of any picture of any origin. Shape [CROP, MELS]"""
+    origin = learned[rng.integers(len(learned))]
+    picture = origin[rng.integers(len(origin))]
     start = rng.integers(len(picture) - CROP + 1)
     return picture[start : start + CROP]
 
 
-def _scores(network: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """Return the mean of what is said of the beginning and of the end of each. Shape [pictures]"""
-    said = [network.predict_on_batch(part) for part in (pictures[:, :CROP], pictures[:, -CROP:])]
-    return np.mean(said, axis=0)[:, 0]
-
-
-def _network(seed: int) -> keras.Model:
+def _network() -> keras.Model:
     """Return a classifier of crops: local patterns, and per band how much there is of each and how strong it gets."""
     crops = keras.Input((CROP, MELS))
     patterns = ops.expand_dims(crops, -1)
@@ -134,11 +159,11 @@ def _network(seed: int) -> keras.Model:
             strides=2,
             padding="same",
             activation="relu",
-            kernel_initializer=keras.initializers.HeNormal(10 * seed + depth),
+            kernel_initializer=keras.initializers.HeNormal(depth),
         )(patterns)
     summary = ops.concatenate((ops.mean(patterns, axis=1), ops.max(patterns, axis=1)), axis=-1)
-    summary = keras.layers.Dropout(0.5, seed=seed)(keras.layers.Flatten()(summary))
-    logits = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed))(summary)
+    summary = keras.layers.Dropout(0.5, seed=0)(keras.layers.Flatten()(summary))
+    logits = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(0))(summary)
     network = keras.Model(crops, logits)
     network.compile(keras.optimizers.Adam(LEARNING_RATE), keras.losses.BinaryCrossentropy(from_logits=True))
     return network
