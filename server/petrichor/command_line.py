@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import os
 import signal
 import sys
 import threading
@@ -43,7 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "live_set", None):
             options = _with_live_set(options.live_set, arguments)
-        return int(options.run(options) or 0)
+        status = int(options.run(options) or 0)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads what is printed, `head` perhaps, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        return 1
     except PetrichorError as error:
         print(f"petrichor: {error}", file=sys.stderr)
         return 1

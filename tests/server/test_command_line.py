@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +89,15 @@ def test_voices_lists_what_is_there_and_fails_where_one_is_broken(folder: Path, 
     (folder / "broken.voice").write_bytes(b"no zip")
     assert main(["voices", str(folder)]) == 1
     assert "broken" in capsys.readouterr().out
+
+
+def test_who_has_read_enough_ends_a_command_without_a_word() -> None:
+    """`petrichor voices --credits | true`: the pipe is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "petrichor", "voices", "--credits"]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
