@@ -89,8 +89,8 @@ def evaluate(
     reference = Reference(recordings)
     count = options.excerpts or len(recordings.train)
     copies = Copies(recordings) if options.copying_seeds else None
-    telling = Telling(recordings, options.telling_draws, say) if options.telling_draws else None
-    of_recordings = reference.figures(reference.train) | (telling.of("recordings", recordings.train) if telling else {})
+    telling = Telling(recordings, options.telling_draws, say)
+    of_recordings = reference.figures(reference.train) | telling.of("recordings", recordings.train)
     columns = [Column("recordings", of_recordings, _sounds(recordings.train))]
     apart = Column("kept apart", copies.of_apart() if copies else {}, _sounds(recordings.validation))
     for voice in opened:
@@ -159,30 +159,33 @@ class Telling:
 
     Args:
         recordings: Both parts.
-        draws: Classifiers that try.
+        draws: Classifiers that try; 0 = none does.
         say: Told what is being done.
     """
 
     def __init__(self, recordings: Recordings, draws: int, say: Say) -> None:
-        """Ask for Keras, which nothing else here needs."""
-        from petrichor_training.quality.telling import LEAST, Jury  # noqa: PLC0415
+        """Ask for Keras, which nothing else here needs, where some do."""
+        self._jury, self._say = None, say
+        if draws:
+            from petrichor_training.quality.telling import Jury  # noqa: PLC0415
 
-        self._jury, self._least = Jury(recordings.validation, draws), LEAST
-        self._say = say
+            self._jury = Jury(recordings.validation, draws)
 
     def of(self, name: str, excerpts: Sequence[Excerpt]) -> dict[str, Any]:
         """Return the figure of excerpts by its name, `telling`; nothing, and it is said, where there are too few."""
+        if self._jury is None:
+            return {}
         self._say(f"{name}: told from the recordings kept apart")
         told = self._jury.told(excerpts)
         if told is None:
-            self._say(f"{name}: too few to be told apart, {self._least} groups or seeds of both are wanted")
+            self._say(f"{name}: too few to be told apart, {self._jury.LEAST} groups or seeds of both are wanted")
         return {"telling": asdict(told)} if told else {}
 
 
 def _of_voice(
     voice: Voice,
     reference: Reference,
-    telling: Telling | None,
+    telling: Telling,
     copies: Copies | None,
     count: int,
     options: EvaluateOptions,
@@ -191,7 +194,7 @@ def _of_voice(
     path, name = voice.path, voice.path.stem
     say(f"{name}: {count} excerpts")
     excerpts = play(path, count, range(1, options.seeds + 1), options.intensities, reference.high_pass_hz)
-    figures = reference.figures(measure(excerpts)) | (telling.of(name, excerpts) if telling else {})
+    figures = reference.figures(measure(excerpts)) | telling.of(name, excerpts)
     if options.repetition_seconds:
         say(f"{name}: {options.repetition_seconds:g} s for repetition")
         middle = options.intensities[len(options.intensities) // 2]

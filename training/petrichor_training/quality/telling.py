@@ -22,7 +22,6 @@ from keras import ops
 from petrichor_training.quality.excerpts import Excerpt
 from petrichor_training.quality.logmel import MELS, log_mel
 
-LEAST = 4  # origins of each kind: two to learn from, two to be asked about
 CROP = 192  # spectrogram frames looked at together, 1.9 s
 STEPS = 160
 HALF_BATCH = 16  # crops of each kind in a step
@@ -57,6 +56,8 @@ class Jury:
         draws: Classifiers, each of which learns from another half; one or more.
     """
 
+    LEAST = 4  # origins of each kind: two to learn from, two to be asked about
+
     def __init__(self, apart: Sequence[Excerpt], draws: int) -> None:
         """Look at the recordings, once for all."""
         self._apart = pictures(apart)
@@ -73,7 +74,7 @@ class Jury:
         """
         kinds = pictures(excerpts), self._apart
         origins = min(map(len, kinds))
-        if origins < LEAST:
+        if origins < self.LEAST:
             return None
         classifier, rng = _Classifier(), np.random.default_rng(1)
         areas = [classifier.draw([halves(kind, origins, rng) for kind in kinds], rng) for _ in range(self._draws)]
@@ -96,7 +97,7 @@ def halves(kind: Pictures, origins: int, rng: np.random.Generator) -> tuple[Pict
 
     Args:
         kind: All there are.
-        origins: How many are taken, half of them for each; `LEAST` or more.
+        origins: How many are taken, half of them for each; `Jury.LEAST` or more.
         rng: Draws them.
     """
     chosen = rng.permutation(len(kind))[:origins]
